@@ -1,0 +1,1 @@
+"""The code of the course: one small language model, from raw text to a served chat."""
