@@ -1,0 +1,1 @@
+"""The build: notebooks, execution, rendering, lock and checks."""
