@@ -1,0 +1,188 @@
+"""The store behind the lineage: build once, name by content, check on every load.
+
+An artifact is a folder of safetensors and JSON files plus ``manifest.json``. Its key is a hash of
+the recipe's name, its config, the code it runs (comments and docstrings left out) and its parents'
+keys, so a change anywhere upstream gives a new key. A build writes into a temporary folder, which
+is renamed when it is whole: a reader never sees half an artifact. What a killed build had reached
+stays in the recipe's work folder, and the next run goes on from there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from course_lib import imports, runtime
+
+ALLOWED = {".safetensors", ".json", ".jsonl"}
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How an artifact is made. ``build(config, parents, out, work, progress)`` returns figures."""
+
+    name: str
+    build: Callable[..., dict[str, float]]
+    config: Any
+    parents: tuple["Recipe", ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Hash of name, config, code and parents' keys (hex, 16 digits)."""
+        return _key(self)
+
+
+@cache
+def _key(recipe: Recipe) -> str:
+    content = {
+        "name": recipe.name,
+        "config": asdict(recipe.config),
+        "code": imports.closure_hash([recipe.build.__module__]),
+        "parents": [parent.key for parent in recipe.parents],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A finished artifact on disk, its files checked against the manifest."""
+
+    name: str
+    key: str
+    path: Path
+    manifest: dict = field(repr=False)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the recipe measured, by name."""
+        return self.manifest["figures"]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the files, manifest left out."""
+        return sum(entry["bytes"] for entry in self.manifest["files"].values())
+
+
+class Damaged(ValueError):
+    """A file of an artifact is missing, cut short or altered; the message names it."""
+
+
+def folder(recipe: Recipe) -> Path:
+    """Where the recipe's artifact lives, whether built or not."""
+    return runtime.home() / "artifacts" / f"{recipe.name}-{recipe.key}"
+
+
+def load(recipe: Recipe) -> Artifact | None:
+    """The artifact if it is there and whole, None if it was never built.
+
+    Raises Damaged, naming the file, where one doesn't match its sha256.
+    """
+    path = folder(recipe)
+    if not path.is_dir():
+        return None
+    try:
+        manifest = json.loads((path / "manifest.json").read_text())
+        entries = manifest["files"].items()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise Damaged(f"{path / 'manifest.json'}: unreadable ({error})") from error
+    for name, entry in entries:
+        _verify(path / name, entry)
+    return Artifact(name=recipe.name, key=recipe.key, path=path, manifest=manifest)
+
+
+def _verify(path: Path, entry: dict) -> None:
+    if not path.is_file():
+        raise Damaged(f"{path}: missing")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise Damaged(f"{path}: {size} bytes, the manifest says {entry['bytes']}")
+    found = sha256(path)
+    if found != entry["sha256"]:
+        raise Damaged(f"{path}: sha256 {found[:12]}…, the manifest says {entry['sha256'][:12]}…")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def ensure(recipe: Recipe, progress: Progress | None = None) -> Artifact:
+    """The artifact, built first (with its parents) where it is missing or damaged.
+
+    One process builds at a time; another that asks for the same artifact waits for it.
+    """
+    progress = progress or (lambda fraction, text: None)
+    try:
+        found = load(recipe)
+    except Damaged as damage:
+        print(f"artifact {recipe.name} is refused and built again: {damage}", file=sys.stderr)
+        found = None
+    if found:
+        return found
+    parents = {parent.name: ensure(parent, progress).path for parent in recipe.parents}
+    lock = runtime.home() / "locks" / f"{recipe.name}-{recipe.key}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        try:
+            found = load(recipe)  # another process may have built it while we waited
+        except Damaged:
+            shutil.rmtree(folder(recipe))
+            found = None
+        return found or _build(recipe, parents, progress)
+
+
+def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Artifact:
+    final = folder(recipe)
+    work = runtime.home() / "work" / final.name
+    out = final.with_name(f".{final.name}.partial")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
+    wall, cpu = time.perf_counter(), runtime.cpu_seconds()
+    figures = recipe.build(
+        recipe.config,
+        parents,
+        out,
+        work,
+        lambda fraction, text: progress(fraction, f"{recipe.name}: {text}"),
+    )
+    manifest = {
+        "name": recipe.name,
+        "key": recipe.key,
+        "config": asdict(recipe.config),
+        "parents": {parent.name: parent.key for parent in recipe.parents},
+        "files": {path.name: _describe(path) for path in sorted(out.iterdir())},
+        "figures": {name: float(value) for name, value in figures.items()},
+        "wall_seconds": round(time.perf_counter() - wall, 1),
+        "cpu_seconds": round(runtime.cpu_seconds() - cpu, 1),
+        "peak_memory_mb": round(runtime.peak_memory_mb(), 1),
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    _flush(out)
+    os.replace(out, final)
+    shutil.rmtree(work, ignore_errors=True)
+    return Artifact(name=recipe.name, key=recipe.key, path=final, manifest=manifest)
+
+
+def _describe(path: Path) -> dict:
+    if path.suffix not in ALLOWED:
+        raise ValueError(f"{path.name}: an artifact holds {', '.join(sorted(ALLOWED))} files only")
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _flush(out: Path) -> None:
+    """Bring every file to the disk before the rename makes the artifact visible."""
+    for path in out.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())

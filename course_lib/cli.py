@@ -1,0 +1,145 @@
+"""The ``course`` command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+app = typer.Typer(help="Build and use the course's model.", no_args_is_help=True)
+console = Console()
+
+
+def _fail(error: Exception) -> typer.Exit:
+    console.print(f"[red]{error}[/red]", markup=True, highlight=False)
+    return typer.Exit(2)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+@app.command()
+def build(name: Annotated[str, typer.Argument(help="a stage of the lineage, or all")] = "all"):
+    """Build a stage of the lineage and all that it needs; what is there already is kept."""
+    from course_lib import artifacts, lineage
+
+    try:
+        wanted = lineage.STAGES if name == "all" else (lineage.recipe(name).name,)
+    except ValueError as error:
+        raise _fail(error) from error
+    with _bar() as bar:
+        for stage in wanted:
+            task = bar.add_task(stage, total=1.0)
+
+            def progress(fraction: float, text: str, task=task) -> None:
+                bar.update(task, completed=fraction, description=text)
+                if not console.is_terminal:
+                    console.print(f"{text} ({fraction:.0%})")
+
+            done = artifacts.ensure(lineage.recipe(stage), progress)
+            text = f"{stage}: {done.manifest['wall_seconds']:.0f} s to build"
+            bar.update(task, completed=1.0, description=text)
+
+
+@app.command(name="artifacts")
+def list_artifacts():
+    """What exists: size, time, figures and parents of each stage."""
+    from course_lib import artifacts, lineage
+
+    table = Table("stage", "key", "MB", "built in", "parents", "figures")
+    for name in lineage.STAGES:
+        wanted = lineage.recipe(name)
+        try:
+            found = artifacts.load(wanted)
+        except artifacts.Damaged as damage:
+            table.add_row(name, wanted.key[:8], "damaged", "", "", str(damage))
+            continue
+        if found is None:
+            table.add_row(name, wanted.key[:8], "not built", "", "", f"course build {name}")
+            continue
+        figures = ", ".join(f"{key} {value:.4g}" for key, value in found.figures.items())
+        parents = ", ".join(found.manifest["parents"])
+        seconds = f"{found.manifest['wall_seconds']:.0f} s"
+        size = f"{found.bytes / 2**20:.1f}"
+        table.add_row(name, wanted.key[:8], size, seconds, parents, figures)
+    console.print(table)
+
+
+@app.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="as scaling/finite_facts")] = None,
+    stale: Annotated[bool, typer.Option(help="list those whose code has changed")] = False,
+):
+    """Run a recorded experiment; without a name, list them."""
+    from course_lib import experiments
+
+    if stale or name is None:
+        for line in experiments.stale() if stale else experiments.names():
+            console.print(line)
+        return
+    try:
+        with _bar() as bar:
+            task = bar.add_task(name, total=1.0)
+            record = experiments.run(
+                name,
+                lambda fraction, text: bar.update(task, completed=fraction, description=text),
+            )
+    except ValueError as error:
+        raise _fail(error) from error
+    console.print(f"{experiments.path_of(name)}: {record['core_seconds']:.0f} core-seconds")
+
+
+@app.command()
+def doctor():
+    """What is on this machine, what is missing, and the command that mends it."""
+    from course_lib.doctor import doctor as examine
+
+    findings = examine()
+    table = Table("", "what", "found", "remedy")
+    for finding in findings:
+        mark = "[green]ok[/green]" if finding.ok else "[red]no[/red]"
+        table.add_row(mark, finding.what, finding.found, finding.remedy)
+    console.print(table)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat():
+    """Talk to the course's model in the terminal."""
+    from course_lib import lineage
+    from course_lib.deployment.terminal import chat as talk
+
+    talk(lineage.artifact("quantized").path, lineage.tokenizer())
+
+
+@app.command()
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    api_key: Annotated[str | None, typer.Option(envvar="COURSE_API_KEY")] = None,
+):
+    """Serve the course's model behind an OpenAI-compatible interface."""
+    from course_lib import lineage
+    from course_lib.deployment.server import serve as run
+
+    run(
+        Path(lineage.artifact("quantized").path),
+        lineage.tokenizer(),
+        host=host,
+        port=port,
+        api_key=api_key,
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,141 @@
+"""The lineage: one model's way through the book, and how a page asks for a stage of it.
+
+corpus → tokenizer → base → sft → aligned → quantized. Each stage is a recipe in its own chapter's
+package; here they are joined, and sized by the profile. ``model("sft")`` builds what is missing,
+once, and gives the weights.
+"""
+
+import json
+import time
+from functools import cache
+from pathlib import Path
+
+from rich.console import Console
+
+from course_lib import artifacts, profile, runtime
+from course_lib.alignment.recipe import AlignedConfig, build_aligned
+from course_lib.architecture.model import Decoder, load_model
+from course_lib.artifacts import Artifact, Recipe
+from course_lib.data.recipe import (
+    CorpusConfig,
+    TokenizerConfig,
+    build_corpus,
+    build_tokenizer,
+)
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.deployment.recipe import QuantizedConfig, build_quantized
+from course_lib.pretraining.recipe import BaseConfig, build_base
+from course_lib.profile import Profile
+from course_lib.sft.recipe import SFTConfig, build_sft
+from course_lib.world import World, WorldConfig
+
+STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
+MODELS = ("base", "sft", "aligned")
+
+
+@cache
+def recipes(sizes: Profile | None = None, seed: int = 0) -> dict[str, Recipe]:
+    """The six recipes under a profile (the present one by default). ``seed`` moves the models'."""
+    p = sizes or profile.current()
+    corpus = Recipe(
+        name="corpus",
+        build=build_corpus,
+        config=CorpusConfig(
+            people=p.people, documents=p.documents, held_out_documents=p.held_out_documents
+        ),
+    )
+    tokenizer = Recipe(
+        name="tokenizer",
+        build=build_tokenizer,
+        config=TokenizerConfig(vocab_size=p.vocab_size),
+        parents=(corpus,),
+    )
+    base = Recipe(
+        name="base",
+        build=build_base,
+        config=BaseConfig(
+            d_model=p.d_model,
+            n_layers=p.n_layers,
+            n_heads=p.n_heads,
+            n_kv_heads=p.n_kv_heads,
+            d_ff=p.d_ff,
+            seq_len=p.seq_len,
+            steps=p.pretrain_steps,
+            batch_rows=p.pretrain_rows,
+            lr=p.pretrain_lr,
+            seed=seed,
+        ),
+        parents=(corpus, tokenizer),
+    )
+    sft = Recipe(
+        name="sft",
+        build=build_sft,
+        config=SFTConfig(examples=p.sft_examples, steps=p.sft_steps, seed=seed),
+        parents=(corpus, tokenizer, base),
+    )
+    aligned = Recipe(
+        name="aligned",
+        build=build_aligned,
+        config=AlignedConfig(pairs=p.preference_pairs, grpo_steps=p.grpo_steps, seed=seed),
+        parents=(corpus, tokenizer, sft),
+    )
+    quantized = Recipe(
+        name="quantized",
+        build=build_quantized,
+        config=QuantizedConfig(),
+        parents=(corpus, tokenizer, aligned),
+    )
+    return {r.name: r for r in (corpus, tokenizer, base, sft, aligned, quantized)}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a stage. Raises ValueError for a name that is none."""
+    if name not in STAGES:
+        raise ValueError(f"{name!r} is no stage of the lineage: expected {', '.join(STAGES)}")
+    return recipes()[name]
+
+
+def artifact_key(name: str) -> str:
+    """The content hash that the stage has under the present profile and code."""
+    return recipe(name).key
+
+
+@cache
+def artifact(name: str) -> Artifact:
+    """The stage's artifact, checked; built now, with what it needs, where it is missing."""
+    wanted = recipe(name)
+    if artifacts.folder(wanted).is_dir():
+        return artifacts.ensure(wanted)
+    with Console(stderr=True).status(f"building {name}") as status:
+        began = time.perf_counter()
+
+        def progress(fraction: float, text: str) -> None:
+            seconds = time.perf_counter() - began
+            status.update(f"{text} ({fraction:.0%}, {seconds:.0f} s since the start)")
+
+        return artifacts.ensure(wanted, progress)
+
+
+@cache
+def world() -> World:
+    """The micro-world that the corpus was drawn from."""
+    config = json.loads((artifact("corpus").path / "world.json").read_text())
+    return World(WorldConfig(**config))
+
+
+def corpus() -> Path:
+    """The folder with train.jsonl, validation.jsonl and test.jsonl."""
+    return artifact("corpus").path
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    """The course's tokenizer."""
+    return Tokenizer.load(artifact("tokenizer").path / "tokenizer.json")
+
+
+def model(name: str) -> Decoder:
+    """A fresh copy of a stage's model, in evaluation mode, on the profile's device."""
+    if name not in MODELS:
+        raise ValueError(f"{name!r} is no model stage: expected {', '.join(MODELS)}")
+    return load_model(artifact(name).path).to(runtime.device()).eval()

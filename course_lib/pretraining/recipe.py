@@ -1,0 +1,108 @@
+"""The base model: packed rows of the corpus, the training loop, and figures against the floor."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from course_lib import runtime
+from course_lib.architecture.model import Decoder, ModelConfig, save_model
+from course_lib.data.packing import Packed, batch, pack
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.pretraining.monitor import validation_loss
+from course_lib.pretraining.train import StepLog, TrainConfig, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConfig:
+    """Model and run. The vocabulary's size comes from the tokenizer."""
+
+    d_model: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_ff: int
+    seq_len: int
+    steps: int
+    batch_rows: int
+    lr: float
+    seed: int = 0
+
+    def model(self, vocab_size: int) -> ModelConfig:
+        """The decoder's own configuration."""
+        return ModelConfig(
+            vocab_size=vocab_size,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            d_ff=self.d_ff,
+            max_seq=2 * self.seq_len,
+        )
+
+    def run(self) -> TrainConfig:
+        """The training loop's configuration."""
+        return TrainConfig(
+            steps=self.steps, batch_rows=self.batch_rows, lr=self.lr, seed=self.seed, save_every=200
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizedSplit:
+    """A split of the corpus as packed rows, with the generator's own surprisal of it."""
+
+    packed: Packed
+    text_bytes: int
+    floor_nats: float
+
+
+def tokenized_split(corpus: Path, name: str, tokenizer: Tokenizer, seq_len: int) -> TokenizedSplit:
+    """Read ``<name>.jsonl`` of the corpus artifact, encode and pack it."""
+    with (corpus / f"{name}.jsonl").open() as lines:
+        documents = [json.loads(line) for line in lines]
+    texts = [document["text"] for document in documents]
+    return TokenizedSplit(
+        packed=pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id),
+        text_bytes=sum(len(text.encode()) for text in texts),
+        floor_nats=sum(document["nats"] for document in documents),
+    )
+
+
+def build_base(
+    config: BaseConfig,
+    parents: dict[str, Path],
+    out: Path,
+    work: Path,
+    progress: Callable[[float, str], None],
+) -> dict[str, float]:
+    """Train the base model on the corpus; figures: its loss and gap on the validation split."""
+    tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
+    rows = tokenized_split(parents["corpus"], "train", tokenizer, config.seq_len).packed
+    held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
+    torch.set_num_threads(runtime.training_threads())
+    generator = torch.Generator().manual_seed(config.seed)
+    model = Decoder(config.model(tokenizer.vocab_size), generator=generator).to(runtime.device())
+
+    def report(log: StepLog) -> None:
+        progress(log.step / config.steps, f"step {log.step}, loss {log.loss:.3f}")
+
+    train(
+        model,
+        lambda step: batch(rows, config.batch_rows, step, seed=config.seed),
+        config.run(),
+        eos_id=tokenizer.eos_id,
+        checkpoint=work / "run.safetensors",
+        on_log=report,
+    )
+    save_model(model, out)
+    loss = validation_loss(model, held_out.packed, tokenizer.eos_id)
+    floor = held_out.floor_nats
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "nats_per_token": loss.per_token,
+        "floor_nats_per_token": floor / loss.tokens,
+        "gap_nats_per_token": (loss.nats - floor) / loss.tokens,
+        "bits_per_byte": loss.bits_per_byte(held_out.text_bytes),
+    }

@@ -1,0 +1,134 @@
+"""What a page runs on: device, number format, seed, threads, and what the page cost."""
+
+import json
+import os
+import random
+import resource
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from course_lib.profile import Profile, current
+
+_page: dict = {}
+
+
+def repository() -> Path | None:
+    """The checkout that this package is imported from, or None where only the wheel is installed."""
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "book").is_dir() else None
+
+
+def build_dir() -> Path:
+    """Where pages leave their figures and costs: ``_build`` of the checkout, else the store."""
+    if "COURSE_BUILD" in os.environ:
+        return Path(os.environ["COURSE_BUILD"])
+    root = repository()
+    return root / "_build" if root else home() / "build"
+
+
+def home() -> Path:
+    """The artifact store: ``COURSE_HOME``, else ``~/.cache/llm-course``."""
+    return Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "llm-course"))
+
+
+def device() -> torch.device:
+    """The CPU under the cpu profile; elsewhere the GPU when there is one."""
+    accelerated = current().name != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if accelerated else "cpu")
+
+
+def autocast() -> AbstractContextManager:
+    """bfloat16 arithmetic on a GPU, float32 on a CPU (whose bfloat16 may be emulated, so slower)."""
+    if device().type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def training_threads() -> int:
+    """Threads for building artifacts: ``COURSE_THREADS``, else both of a laptop's two cores."""
+    return int(os.environ.get("COURSE_THREADS", min(2, os.cpu_count() or 1)))
+
+
+def compiled(model: torch.nn.Module) -> torch.nn.Module:
+    """The model through torch.compile on a GPU, as it is elsewhere."""
+    return torch.compile(model, dynamic=False) if device().type == "cuda" else model
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's and torch's global generators; library code of ours takes generators instead."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def start(page: str, seed: int = 0) -> Profile:
+    """Begin a page, named "stem/topic": seed, threads, cost accounting. Returns the profile."""
+    if page.count("/") != 1:
+        raise ValueError(f"page={page!r}: expected 'stem/topic', as 'sft/chat'")
+    profile = current()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    seed_all(seed)
+    (build_dir() / "figures" / f"{page}.json").unlink(missing_ok=True)
+    _page.update(name=page, wall=time.perf_counter(), cpu=cpu_seconds())
+    _watch_cells()
+    version = ".".join(map(str, sys.version_info[:3]))
+    print(f"profile {profile.name} · Python {version} · torch {torch.__version__} · {_describe()}")
+    return profile
+
+
+def page() -> str | None:
+    """The name given to ``start``, or None outside a page."""
+    return _page.get("name")
+
+
+def cpu_seconds() -> float:
+    """Processor seconds of this process and of the children it has waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB (2**20 bytes)."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _describe() -> str:
+    where = device()
+    if where.type == "cuda":
+        return torch.cuda.get_device_name(where)
+    return f"CPU, {torch.get_num_threads()} thread(s)"
+
+
+def _watch_cells() -> None:
+    """Rewrite the page's cost after each cell, so that a page cut short still has one."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None or _page.get("watched"):
+        return
+    _page["watched"] = True
+    shell.events.register("post_run_cell", lambda result: _write_cost())
+
+
+def _write_cost() -> None:
+    cost = {
+        "page": _page["name"],
+        "profile": current().name,
+        "device": _describe(),
+        "wall_seconds": round(time.perf_counter() - _page["wall"], 2),
+        "cpu_seconds": round(cpu_seconds() - _page["cpu"], 2),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
+    if device().type == "cuda":
+        cost["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    path = build_dir() / "costs" / f"{_page['name']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(cost, indent=1))
