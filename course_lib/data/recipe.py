@@ -1,8 +1,9 @@
 """Recipes of the artifacts `corpus` (the world's documents) and `tokenizer` (BPE on them)."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from course_lib.data.tokenizer import Tokenizer, train_bpe
@@ -14,18 +15,20 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
-    """How many documents of each split; exactly so many are written."""
+    """How large the world is, and how many documents each split gets: exactly so many."""
 
-    world: WorldConfig = field(default_factory=WorldConfig)
-    train: int = 110_000
-    validation: int = 2_000
-    test: int = 2_000
+    people: int = 192
+    documents: int = 110_000
+    held_out_documents: int = 1_500  # for validation, and as many for test
     seed: int = 0
 
     def __post_init__(self):
-        for split in SPLITS:
-            if getattr(self, split) < 1:
-                raise ValueError(f"{split}={getattr(self, split)}: a split needs a document")
+        for name in ("people", "documents", "held_out_documents"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+
+    def size(self, split: str) -> int:
+        return self.documents if split == "train" else self.held_out_documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,24 +38,24 @@ class TokenizerConfig:
 
 def build_corpus(config: CorpusConfig, parents: dict[str, Path], out: Path, work: Path,
                  progress: Progress) -> dict[str, float]:
-    """Write `train.jsonl`, `validation.jsonl`, `test.jsonl` (id, kind, text, nats), `world.json`."""
-    world = World(config.world)
-    (out / "world.json").write_text(json.dumps(asdict(config.world), indent=1), encoding="utf-8")
-    total = sum(getattr(config, split) for split in SPLITS)
-    figures, done = {}, 0
+    """Write one .jsonl a split (id, kind, text, nats), and the world's config to `world.json`."""
+    settings = WorldConfig(seed=config.seed, people=config.people)
+    world = World(settings)
+    (out / "world.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+    total, done = sum(map(config.size, SPLITS)), 0
+    figures = {}
     for split in SPLITS:
         nats, size = 0.0, 0
         with (out / f"{split}.jsonl").open("w", encoding="utf-8") as file:
-            for doc in world.documents(split, getattr(config, split), config.seed):
+            for doc in world.documents(split, config.size(split), config.seed):
                 file.write(json.dumps({"id": doc.id, "kind": doc.kind, "text": doc.text,
                                        "nats": doc.nats}, ensure_ascii=False) + "\n")
                 nats, size, done = nats + doc.nats, size + len(doc.text.encode()), done + 1
                 if done % 1000 == 0:
                     progress(done / total, f"{split}: {done:,} of {total:,} documents")
-        figures[f"{split}_documents"] = float(getattr(config, split))
+        figures[f"{split}_documents"] = float(config.size(split))
         figures[f"{split}_bytes"] = float(size)
-        figures[f"{split}_nats_per_byte"] = nats / size
-    progress(1.0, "corpus written")
+        figures[f"{split}_floor_bits_per_byte"] = nats / math.log(2) / size
     return figures
 
 
@@ -68,7 +71,7 @@ def build_tokenizer(config: TokenizerConfig, parents: dict[str, Path], out: Path
                     progress: Progress) -> dict[str, float]:
     """Train on the corpus's train split alone; write `tokenizer.json`."""
     progress(0.0, "counting words")
-    texts = [doc["text"] for doc in read_documents(parents["corpus"], "train")]
+    texts = (doc["text"] for doc in read_documents(parents["corpus"], "train"))
     tokenizer = train_bpe(texts, config.vocab_size)
     tokenizer.save(out / "tokenizer.json")
     progress(0.9, "measuring on the validation split")
