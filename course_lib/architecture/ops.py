@@ -1,0 +1,107 @@
+"""The mathematics of one decoder layer, as pure functions from tensors to tensors.
+
+Attention has its own module, `attention`; the modules that hold weights are in `model`.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def softmax(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """p_i = exp(s_i - max s) / sum_j exp(s_j - max s), along the last axis.
+
+    Subtracting the maximum leaves p unchanged and keeps exp from overflowing. A score of -inf
+    gets probability 0; a row of nothing but -inf gives NaN, as it has no distribution.
+    """
+    weights = torch.exp(scores - scores.amax(-1, keepdim=True))
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def rms_norm(
+    x: Float[Tensor, "*lead d_model"], weight: Float[Tensor, " d_model"], eps: float = 1e-5
+) -> Float[Tensor, "*lead d_model"]:
+    """y = g * x / sqrt(mean(x^2) + eps), over the last axis.
+
+    Source: Zhang and Sennrich 2019, equation 4 (they leave out eps, which guards against x = 0).
+    The division runs in float32 whatever x is, as in Llama: squares lose too much in bfloat16.
+    """
+    if x.shape[-1:] != weight.shape:
+        raise ValueError(
+            f"rms_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
+            f"the last axis of x {tuple(x.shape)}"
+        )
+    x32 = x.float()
+    normed = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + eps)
+    return normed.to(x.dtype) * weight
+
+
+def rope_tables(
+    max_seq: int, d_head: int, theta: float = 10_000.0
+) -> tuple[Float[Tensor, "max_seq half"], Float[Tensor, "max_seq half"]]:
+    """cos and sin of the angles m * theta^(-2i / d_head) for position m and pair i < d_head / 2.
+
+    Source: Su et al. 2021 (RoFormer), section 3.2.2. Angles are computed in float64: at position
+    100,000 a float32 angle is already off by 0.004.
+    """
+    if d_head % 2:
+        raise ValueError(f"rope_tables: d_head is {d_head}, expected an even number")
+    rates = theta ** (-torch.arange(0, d_head, 2, dtype=torch.float64) / d_head)
+    angles = torch.outer(torch.arange(max_seq, dtype=torch.float64), rates)
+    return angles.cos().float(), angles.sin().float()
+
+
+def rope(
+    x: Float[Tensor, "*lead seq d_head"],
+    cos: Float[Tensor, "*#lead seq half"],
+    sin: Float[Tensor, "*#lead seq half"],
+) -> Float[Tensor, "*lead seq d_head"]:
+    """Turn pair i of the vector at position m by the angle m * theta^(-2i / d_head).
+
+    (a, b) -> (a cos - b sin, b cos + a sin). Source: Su et al. 2021, equation 34. Deviation: the
+    paper pairs neighbours (x_0, x_1), (x_2, x_3), ...; we pair (x_i, x_{i + d_head/2}), like Llama
+    in `transformers` ("half-split"). The two differ by a fixed permutation of the axes.
+    """
+    if 2 * cos.shape[-1] != x.shape[-1]:
+        raise ValueError(
+            f"rope: cos has shape {tuple(cos.shape)}, expected a last axis of {x.shape[-1] // 2}, "
+            f"half of the last axis of x {tuple(x.shape)}"
+        )
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+
+
+def swiglu(
+    gate: Float[Tensor, "*lead d_ff"], up: Float[Tensor, "*lead d_ff"]
+) -> Float[Tensor, "*lead d_ff"]:
+    """SiLU(gate) * up, with SiLU(z) = z * sigmoid(z).
+
+    Source: Shazeer 2020, equation 6, with Swish_1 (= SiLU) and no biases. `gate` and `up` are the
+    two projections x W and x V; the third, W_2, comes after.
+    """
+    if gate.shape != up.shape:
+        raise ValueError(
+            f"swiglu: up has shape {tuple(up.shape)}, expected that of gate, {tuple(gate.shape)}"
+        )
+    return F.silu(gate) * up
+
+
+def cross_entropy(
+    logits: Float[Tensor, "*lead vocab"], targets: Int[Tensor, "*lead"], ignore: int = -100
+) -> Float[Tensor, ""]:
+    """Mean over the targets of -log softmax(logits)[target], in nats; `ignore` counts for nothing.
+
+    Written as logsumexp(logits) - logits[target], so that no probability is ever rounded to 0.
+    The training loop uses torch's, which is the same number (see tests/parity).
+    """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"cross_entropy: targets have shape {tuple(targets.shape)}, expected "
+            f"{tuple(logits.shape[:-1])}, that of logits without its last axis"
+        )
+    counted = targets != ignore
+    chosen = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    nats = (logits.logsumexp(-1) - chosen)[counted]
+    return nats.sum() / counted.sum()
