@@ -1,0 +1,31 @@
+"""Alignment: preference pairs (DPO, IPO), then reinforcement learning with checked rewards."""
+
+from course_lib.alignment.grpo import GrpoConfig, group_advantages, grpo, grpo_loss
+from course_lib.alignment.pairs import against, collect_pairs, correctness_pairs
+from course_lib.alignment.preference import (
+    Pair,
+    PreferenceConfig,
+    dpo_loss,
+    ipo_loss,
+    train_preferences,
+)
+from course_lib.alignment.reward import lenient, strict
+from course_lib.alignment.rollout import rollout
+
+__all__ = [
+    "GrpoConfig",
+    "Pair",
+    "PreferenceConfig",
+    "against",
+    "collect_pairs",
+    "correctness_pairs",
+    "dpo_loss",
+    "group_advantages",
+    "grpo",
+    "grpo_loss",
+    "ipo_loss",
+    "lenient",
+    "rollout",
+    "strict",
+    "train_preferences",
+]

@@ -1,0 +1,171 @@
+"""GRPO: reinforcement learning that takes its baseline from a group of replies.
+
+For each question the policy draws a group of replies; a reply's advantage says how much better
+than its own group it did, and every token of the reply shares it:
+
+    A_i = (r_i - mean(r)) / (std(r) + eps)
+    L   = - mean over tokens of  min(w A, clip(w, 1 - c, 1 + c) A)  +  beta · KL(p || p_ref)
+    w   = p(token) / p_old(token)
+
+Shao et al. 2024, "DeepSeekMath", equations 3 and 4. Deviations: one gradient step a batch, so
+w = 1 and the clip never acts unless you pass `old`; tokens are averaged over the whole batch, not
+reply by reply, so that long replies aren't favoured (Yu et al. 2025, "DAPO", section 3.3).
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from course_lib.alignment.reward import Reward, score
+from course_lib.alignment.rollout import Rollout, rollout
+from course_lib.architecture.model import Decoder
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.pretraining.optim import AdamW, param_groups
+from course_lib.sft.masking import IGNORED, pad_rows, target_logprobs
+from course_lib.world import Question
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoConfig:
+    """How many questions a step, replies a question, and how hard to hold on to the reference."""
+
+    steps: int = 60
+    questions: int = 16
+    samples: int = 8
+    lr: float = 3e-4
+    beta: float = 0.02
+    clip_ratio: float = 0.2
+    temperature: float = 1.0
+    max_new_tokens: int = 64
+    clip: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 2:
+            raise ValueError(f"samples {self.samples}: a group needs at least 2 replies to compare")
+        if self.beta < 0:
+            raise ValueError(f"beta {self.beta} must be at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoLog:
+    """One step. reward: what the policy was trained on; kl: nats a token from the reference;
+    length: tokens a reply; useful: the share of groups whose replies differ in reward."""
+
+    step: int
+    reward: float
+    kl: float
+    length: float
+    useful: float
+
+
+def group_advantages(
+    rewards: Float[Tensor, "groups samples"], eps: float = 1e-4
+) -> Float[Tensor, "groups samples"]:
+    """(r - mean) / (std + eps) within each group; 0 where all replies of a group did alike."""
+    centred = rewards - rewards.mean(-1, keepdim=True)
+    return centred / (rewards.std(-1, keepdim=True) + eps)
+
+
+def kl_to_reference(
+    logprobs: Float[Tensor, "batch seq"], reference: Float[Tensor, "batch seq"]
+) -> Float[Tensor, "batch seq"]:
+    """r - log r - 1 with r = p_ref / p: an estimate of KL(p || p_ref) a token, never negative.
+
+    Schulman 2020, "Approximating KL Divergence", estimator k3: unbiased when sampled from p.
+    """
+    log_ratio = reference - logprobs
+    return log_ratio.exp() - log_ratio - 1
+
+
+def grpo_loss(
+    logprobs: Float[Tensor, "batch seq"],
+    old: Float[Tensor, "batch seq"],
+    reference: Float[Tensor, "batch seq"],
+    advantages: Float[Tensor, "batch"],
+    counted: Float[Tensor, "batch seq"],
+    *,
+    beta: float,
+    clip_ratio: float,
+) -> Float[Tensor, ""]:
+    """The clipped objective plus beta times the KL, averaged over the counted tokens."""
+    ratio = (logprobs - old).exp()
+    limited = ratio.clamp(1 - clip_ratio, 1 + clip_ratio)
+    gain = torch.minimum(ratio * advantages[:, None], limited * advantages[:, None])
+    per_token = beta * kl_to_reference(logprobs, reference) - gain
+    return (per_token * counted).sum() / counted.sum()
+
+
+def grpo(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    questions_at: Callable[[int], Sequence[Question]],
+    reward: Reward,
+    config: GrpoConfig,
+    *,
+    on_log: Callable[[GrpoLog, Rollout], None] | None = None,
+) -> list[GrpoLog]:
+    """Train `model` in place; step i answers questions_at(i). The reference is the start."""
+    reference = copy.deepcopy(model).requires_grad_(False).eval()
+    optimizer = AdamW(param_groups(model, 0.0), lr=config.lr, betas=(0.9, 0.99))
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(config.seed)
+    logs: list[GrpoLog] = []
+    for step in range(config.steps):
+        sampled = rollout(
+            model, tokenizer, questions_at(step), samples=config.samples, generator=generator,
+            temperature=config.temperature, max_new_tokens=config.max_new_tokens,
+        )  # fmt: skip
+        rewards = score(reward, sampled.questions, sampled.texts)
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * min(1.0, (step + 1) / 10)
+        kl = update(model, reference, optimizer, sampled, rewards, config, tokenizer.eos_id)
+        useful = (rewards != rewards[:, :1]).any(-1).float().mean().item()
+        logs.append(
+            GrpoLog(
+                step=step + 1,
+                reward=rewards.mean().item(),
+                kl=kl,
+                length=sampled.mean_length,
+                useful=useful,
+            )
+        )
+        if on_log:
+            on_log(logs[-1], sampled)
+    model.eval()
+    return logs
+
+
+def update(
+    model: Decoder,
+    reference: Decoder,
+    optimizer: AdamW,
+    sampled: Rollout,
+    rewards: Float[Tensor, "groups samples"],
+    config: GrpoConfig,
+    pad_id: int,
+) -> float:
+    """One gradient step on sampled replies; returns the KL to the reference, nats a token."""
+    device = next(model.parameters()).device
+    examples = [example for group in sampled.examples for example in group]
+    inputs, targets = (t.to(device) for t in pad_rows(examples, pad_id))
+    counted = (targets != IGNORED).float()
+    advantages = group_advantages(rewards).flatten().to(device)
+    with torch.no_grad():
+        anchor = target_logprobs(reference(inputs), targets)
+    model.train()
+    logprobs = target_logprobs(model(inputs), targets)
+    loss = grpo_loss(
+        logprobs, logprobs.detach(), anchor, advantages, counted,
+        beta=config.beta, clip_ratio=config.clip_ratio,
+    )  # fmt: skip
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    optimizer.step()
+    with torch.no_grad():
+        kl = (kl_to_reference(logprobs, anchor) * counted).sum() / counted.sum()
+    return kl.item()

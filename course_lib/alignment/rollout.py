@@ -1,0 +1,68 @@
+"""Rollouts: let the model answer each question several times, with some chance.
+
+Both preference pairs and GRPO start here: what the model itself says is what it can learn from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from course_lib.architecture.model import Decoder
+from course_lib.architecture.sampling import generate
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.sft.masking import Example
+from course_lib.sft.synthetic import encode_prompt
+from course_lib.world import Question
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The questions, and for each of them `samples` replies as ids and as text."""
+
+    questions: list[Question]
+    examples: list[list[Example]]
+    texts: list[list[str]]
+
+    @property
+    def mean_length(self) -> float:
+        """Tokens a reply."""
+        lengths = [len(example.reply) for group in self.examples for example in group]
+        return sum(lengths) / len(lengths)
+
+
+@torch.no_grad()
+def rollout(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    questions: Sequence[Question],
+    *,
+    samples: int,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    max_new_tokens: int = 64,
+    at_once: int = 128,
+) -> Rollout:
+    """`samples` replies to each question, drawn at `temperature` from the model."""
+    was_training = model.training
+    model.eval()
+    prompts = [encode_prompt(tokenizer, question.prompt) for question in questions]
+    repeated = [prompt for prompt in prompts for _ in range(samples)]
+    replies: list[list[int]] = []
+    for start in range(0, len(repeated), at_once):
+        replies += generate(
+            model,
+            repeated[start : start + at_once],
+            max_new_tokens=max_new_tokens,
+            stop_ids=(tokenizer.end_id, tokenizer.eos_id),
+            temperature=temperature,
+            generator=generator,
+        )
+    model.train(was_training)
+    examples = [Example(tuple(p), tuple(r)) for p, r in zip(repeated, replies, strict=True)]
+    texts = [tokenizer.decode(reply).strip() for reply in replies]
+    return Rollout(list(questions), _grouped(examples, samples), _grouped(texts, samples))
+
+
+def _grouped(items: list, size: int) -> list[list]:
+    return [items[i : i + size] for i in range(0, len(items), size)]

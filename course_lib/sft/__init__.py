@@ -1,0 +1,27 @@
+"""Supervised fine-tuning: a base model learns to answer, in a chat format."""
+
+from course_lib.sft.ask import ask
+from course_lib.sft.lora import LoraLinear, add_lora, merge_lora, trainable_share
+from course_lib.sft.masking import Example, answer_only, pack_rows, pad_rows, target_logprobs
+from course_lib.sft.synthetic import Instruction, InstructionConfig, encode, instructions
+from course_lib.sft.train import FineTuneConfig, fine_tune, fresh_embeddings
+
+__all__ = [
+    "Example",
+    "FineTuneConfig",
+    "Instruction",
+    "InstructionConfig",
+    "LoraLinear",
+    "add_lora",
+    "answer_only",
+    "ask",
+    "encode",
+    "fine_tune",
+    "fresh_embeddings",
+    "instructions",
+    "merge_lora",
+    "pack_rows",
+    "pad_rows",
+    "target_logprobs",
+    "trainable_share",
+]
