@@ -1,0 +1,110 @@
+"""The words of the world: places, things, the five attributes of a person, and a maker of names."""
+
+from dataclasses import dataclass
+from itertools import count, product
+from random import Random
+
+ROOMS = tuple(
+    "kitchen garden attic cellar library stable bakery chapel "
+    "tower market mill harbour school orchard tavern forge".split()
+)
+OBJECTS = tuple("key lamp book coin rope map bell cup ring drum letter basket".split())
+ADJECTIVES = tuple("red blue old new small brass".split())
+THINGS = tuple("plums eggs nuts pears shells beads stamps buttons".split())
+OPENINGS = (
+    "One rainy morning,",
+    "One warm evening,",
+    "Late at night,",
+    "After lunch,",
+    "Last winter,",
+    "On market day,",
+)
+UNKNOWN = "I do not know that."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One thing to know about a person: its values, two ways to say it and one way to ask."""
+
+    name: str
+    values: tuple[str, ...]
+    phrases: tuple[str, str]
+    question: str  # holds {name}
+    after: str = "."  # what follows the value in a sentence
+
+    def ask(self, name: str) -> str:
+        return self.question.format(name=name)
+
+    def state(self, name: str, value: str, phrase: int = 0) -> str:
+        return f"{name} {self.phrases[phrase]} {value}{self.after}"
+
+
+ATTRIBUTES = (
+    Attribute(
+        name="town",
+        values=tuple(
+            "Oakby Fernham Tolmere Skelby Ashford Wrayton Dunmoor Elsworth "
+            "Pelham Quarley Rothby Mossley Harbury Kelton Linden Stowe".split()
+        ),
+        phrases=("lives in", "has a house in"),
+        question="Where does {name} live?",
+    ),
+    Attribute(
+        name="job",
+        values=tuple(
+            "baker smith miller weaver potter farmer singer painter "
+            "doctor teacher sailor hunter tailor mason barber clerk".split()
+        ),
+        phrases=("works as a", "earns money as a"),
+        question="What is the job of {name}?",
+    ),
+    Attribute(
+        name="food",
+        values=tuple(
+            "soup bread cheese honey rice fish cake beans "
+            "apples onions carrots pancakes porridge noodles olives figs".split()
+        ),
+        phrases=("likes to eat", "is fond of"),
+        question="What does {name} like to eat?",
+    ),
+    Attribute(
+        name="pet",
+        values=tuple("cat dog goat hen horse rabbit parrot turtle mouse duck sheep donkey".split()),
+        phrases=("has a pet", "takes care of a"),
+        question="Which pet does {name} have?",
+    ),
+    Attribute(
+        name="hat",
+        values=tuple("green black white yellow purple golden pink grey".split()),
+        phrases=("wears a", "always puts on a"),
+        question="Which hat does {name} wear?",
+        after=" hat.",
+    ),
+)
+
+_FIRST = "Ba Da Fe Ga Ho Ja Ka Le Mi Na Pe Ra Si To Vi Zo Lu Ro".split()
+_MIDDLE = "li ra mo ne du ki sa vo".split()
+_LAST = "ben dar fin gus lan mir nor pim rik sen tam vel wyn zel lo na ri sha".split()
+
+
+def make_names(n: int, rng: Random) -> list[str]:
+    """`n` different names in random order; short names are used up before longer ones are made."""
+    names: list[str] = []
+    seen: set[str] = set()
+    for middles in count():
+        pool = ["".join(parts) for parts in product(_FIRST, *[_MIDDLE] * middles, _LAST)]
+        pool = [name for name in dict.fromkeys(pool) if name not in seen]
+        names += shuffled(pool, rng)
+        seen.update(pool)
+        if len(names) >= n:
+            return names[:n]
+    raise AssertionError("unreachable")
+
+
+def shuffled(items: list, rng: Random) -> list:
+    """A shuffled copy, drawn with `rng.random()` alone, so that no Python version changes it."""
+    items = list(items)
+    for i in range(len(items) - 1, 0, -1):
+        j = int(rng.random() * (i + 1))
+        items[i], items[j] = items[j], items[i]
+    return items
