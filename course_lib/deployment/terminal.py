@@ -1,0 +1,102 @@
+"""Talk to the course's model in a terminal, or feed it questions through a pipe.
+
+    course chat
+    printf 'Hello!\\nWhat is 3 plus 4?\\n' | course chat
+"""
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.deployment.engine import Engine, Sampling
+from course_lib.deployment.quantize import load_quantized
+
+WELCOME = """\
+This model was trained from nothing in this course, on stories about one small made-up village.
+It knows who lives where, works as what, eats, keeps and wears what; it follows people and things
+from room to room; it counts and does sums up to about twenty. It knows nothing else: no world
+outside the village, no other language, and it forgets each question when it has answered it.
+
+[bold]Try[/bold]
+{examples}
+[bold]Commands[/bold]  /again (another answer, sampled)   /help   /quit"""
+
+EXAMPLES = (
+    "What is 13 minus 5?",
+    "Baben has 7 nuts. Daben brings 5 more. Daben takes 3 away. How many nuts does Baben have?",
+)
+PLAIN = Sampling(max_tokens=256)
+WARM = Sampling(max_tokens=256, temperature=0.8)
+
+
+def chat(
+    quantized: Path,
+    tokenizer: Tokenizer,
+    *,
+    examples: tuple[str, ...] = EXAMPLES,
+    source: TextIO | None = None,
+    console: Console | None = None,
+) -> None:
+    """Answer each line of `source` (standard input) until it ends or says /quit.
+
+    With a terminal at the other end there is a welcome, a prompt and colours; with a pipe there
+    is one answer a line and nothing else, so that other programs can use it.
+    """
+    source = source or sys.stdin
+    console = console or Console(highlight=False)
+    engine = Engine(load_quantized(quantized), tokenizer)
+    talking = source.isatty()
+    if talking:
+        _welcome(console, examples)
+    last = ""
+    while (line := _next_line(console, source, talking)) is not None:
+        if line == "/quit":
+            return
+        if line == "/help":
+            _welcome(console, examples)
+        elif line == "/again" and last:
+            _answer(console, engine, last, WARM)
+        elif line.startswith("/"):
+            console.print(f"There is no command {escape(line)} here now; /help lists them.")
+        elif line:
+            last = line
+            _answer(console, engine, line, PLAIN)
+
+
+def _welcome(console: Console, examples: tuple[str, ...]) -> None:
+    lines = "\n".join(f"  {escape(example)}" for example in examples)
+    console.print(Panel(WELCOME.format(examples=lines), title="the village guide", expand=False))
+
+
+def _next_line(console: Console, source: TextIO, talking: bool) -> str | None:
+    """One stripped line; None at the end of the input or at Ctrl-C."""
+    if talking:
+        console.print("[bold cyan]you ›[/bold cyan] ", end="")
+    try:
+        line = source.readline()
+    except KeyboardInterrupt:
+        line = ""
+    if not line:
+        if talking:
+            console.print()
+        return None
+    return line.strip()
+
+
+def _answer(console: Console, engine: Engine, question: str, sampling: Sampling) -> None:
+    """Print the answer as it is written. A question that is too long is refused in words."""
+    prompt = engine.chat_prompt([{"role": "user", "content": question}])
+    if len(prompt) >= engine.max_seq:
+        most = engine.max_seq - 1
+        console.print(f"That is {len(prompt)} tokens; this model reads {most} at most.")
+        return
+    if console.is_terminal:
+        console.print("[bold green]guide ›[/bold green] ", end="")
+    for piece in engine.pieces(prompt, sampling):
+        console.print(escape(piece.text), end="", soft_wrap=True)
+    console.print()
