@@ -1,8 +1,8 @@
 """The grammar: four kinds of document, each a function that makes its choices through a trace."""
 
 from course_lib.world.trace import Options, Trace
-from course_lib.world.vocabulary import ADJECTIVES, ATTRIBUTES, OBJECTS, OPENINGS, THINGS
 from course_lib.world.village import KINDS, NUMBERS, OPERATIONS, Village
+from course_lib.world.vocabulary import ADJECTIVES, ATTRIBUTES, OBJECTS, OPENINGS, THINGS
 
 _OPENINGS = Options(OPENINGS)
 _ADJECTIVES = Options([f" The {adjective}" for adjective in ADJECTIVES])

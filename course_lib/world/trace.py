@@ -4,7 +4,7 @@ The grammar in `documents.py` is ordinary Python that makes its choices through 
 
     say(text)           words that follow with certainty
     pick(options)       a random choice that shows in the text
-    hide(options)       a random choice that doesn't show (yet): its cost is charged to the next span
+    hide(options)       a random choice that doesn't show yet; the next span bears its cost
     toss(p)             a hidden yes (probability p) or no
     tell(options, i)    a value that the state of the world decides: it costs nothing, but another
                         one would be false
@@ -105,8 +105,8 @@ class Trace:
 class Sampler(Trace):
     """Writes a text with the choices of `rng`.
 
-    `wishes` fixes named tosses, to order a story of a certain kind: a bool, or an int n for "yes the
-    first n times". The nats of a wished-for text are not those of the world.
+    `wishes` fixes named tosses, to order a story of a certain kind: a bool, or an int n for "yes
+    the first n times". The nats of a wished-for text are not those of the world.
     """
 
     def __init__(self, rng: Random, wishes: dict[str, bool | int] | None = None):

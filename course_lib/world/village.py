@@ -151,7 +151,7 @@ class Village:
 
     @cached_property
     def step_numbers(self) -> list[Options]:
-        """Entry h: the numbers 1 to min(h, max_step); taking more than there is breaks causality."""
+        """Entry h: the numbers 1 to h; taking more than there is breaks causality."""
         ys = range(1, self.config.max_step + 1)
         texts = [f" {y}" for y in ys]
         return [
@@ -160,7 +160,7 @@ class Village:
         ]
 
     def phrase_options(self, left: int) -> Options:
-        """Ways to state one of the attributes in the bit set `left`: entry 2k + j is phrase j of k."""
+        """Ways to state an attribute of the bit set `left`: entry 2k + j is phrase j of k."""
         if left not in self._phrase_options:
             texts = [f" {phrase}" for a in ATTRIBUTES for phrase in a.phrases]
             weights = [float(left >> (i // 2) & 1) for i in range(len(texts))]

@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from itertools import count, product
 from random import Random
 
-ROOMS = tuple(
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+ROOMS = _words(
     "kitchen garden attic cellar library stable bakery chapel "
-    "tower market mill harbour school orchard tavern forge".split()
+    "tower market mill harbour school orchard tavern forge"
 )
-OBJECTS = tuple("key lamp book coin rope map bell cup ring drum letter basket".split())
-ADJECTIVES = tuple("red blue old new small brass".split())
-THINGS = tuple("plums eggs nuts pears shells beads stamps buttons".split())
+OBJECTS = _words("key lamp book coin rope map bell cup ring drum letter basket")
+ADJECTIVES = _words("red blue old new small brass")
+THINGS = _words("plums eggs nuts pears shells beads stamps buttons")
 OPENINGS = (
     "One rainy morning,",
     "One warm evening,",
@@ -42,49 +47,49 @@ class Attribute:
 ATTRIBUTES = (
     Attribute(
         name="town",
-        values=tuple(
+        values=_words(
             "Oakby Fernham Tolmere Skelby Ashford Wrayton Dunmoor Elsworth "
-            "Pelham Quarley Rothby Mossley Harbury Kelton Linden Stowe".split()
+            "Pelham Quarley Rothby Mossley Harbury Kelton Linden Stowe"
         ),
         phrases=("lives in", "has a house in"),
         question="Where does {name} live?",
     ),
     Attribute(
         name="job",
-        values=tuple(
+        values=_words(
             "baker smith miller weaver potter farmer singer painter "
-            "doctor teacher sailor hunter tailor mason barber clerk".split()
+            "doctor teacher sailor hunter tailor mason barber clerk"
         ),
         phrases=("works as a", "earns money as a"),
         question="What is the job of {name}?",
     ),
     Attribute(
         name="food",
-        values=tuple(
+        values=_words(
             "soup bread cheese honey rice fish cake beans "
-            "apples onions carrots pancakes porridge noodles olives figs".split()
+            "apples onions carrots pancakes porridge noodles olives figs"
         ),
         phrases=("likes to eat", "is fond of"),
         question="What does {name} like to eat?",
     ),
     Attribute(
         name="pet",
-        values=tuple("cat dog goat hen horse rabbit parrot turtle mouse duck sheep donkey".split()),
+        values=_words("cat dog goat hen horse rabbit parrot turtle mouse duck sheep donkey"),
         phrases=("has a pet", "takes care of a"),
         question="Which pet does {name} have?",
     ),
     Attribute(
         name="hat",
-        values=tuple("green black white yellow purple golden pink grey".split()),
+        values=_words("green black white yellow purple golden pink grey"),
         phrases=("wears a", "always puts on a"),
         question="Which hat does {name} wear?",
         after=" hat.",
     ),
 )
 
-_FIRST = "Ba Da Fe Ga Ho Ja Ka Le Mi Na Pe Ra Si To Vi Zo Lu Ro".split()
-_MIDDLE = "li ra mo ne du ki sa vo".split()
-_LAST = "ben dar fin gus lan mir nor pim rik sen tam vel wyn zel lo na ri sha".split()
+_FIRST = _words("Ba Da Fe Ga Ho Ja Ka Le Mi Na Pe Ra Si To Vi Zo Lu Ro")
+_MIDDLE = _words("li ra mo ne du ki sa vo")
+_LAST = _words("ben dar fin gus lan mir nor pim rik sen tam vel wyn zel lo na ri sha")
 
 
 def make_names(n: int, rng: Random) -> list[str]:
