@@ -9,7 +9,7 @@ possible (as in Mistral). `interop` copies the weights to and from `transformers
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -24,6 +24,7 @@ from course_lib.architecture.ops import rms_norm, rope, rope_tables, swiglu
 INIT_STD = 0.02  # Radford et al. 2019 (GPT-2), section 2.3, kept by Llama
 
 
+@runtime_checkable  # lets the type checker of the tests look for the two members
 class Cache(Protocol):
     """What the decoder asks of a key-value cache; `attention.GrowingCache` is the simple one."""
 
@@ -99,9 +100,10 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
-        self.heads = [config.n_heads, config.n_kv_heads, config.n_kv_heads]
+        self.n_heads, self.n_kv_heads = config.n_heads, config.n_kv_heads
         self.d_head = config.d_head
-        self.qkv = nn.Linear(config.d_model, sum(self.heads) * config.d_head, bias=False)
+        n_all = config.n_heads + 2 * config.n_kv_heads
+        self.qkv = nn.Linear(config.d_model, n_all * config.d_head, bias=False)
         self.out = nn.Linear(config.n_heads * config.d_head, config.d_model, bias=False)
 
     def forward(
@@ -113,8 +115,8 @@ class Attention(nn.Module):
         cache: Cache | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
         heads = rearrange(self.qkv(x), "b seq (h d) -> b h seq d", d=self.d_head)
-        q, k, v = heads.split(self.heads, dim=1)
-        q, k = rope(q, cos, sin), rope(k, cos, sin)
+        qk, v = heads.split([self.n_heads + self.n_kv_heads, self.n_kv_heads], dim=1)
+        q, k = rope(qk, cos, sin).split([self.n_heads, self.n_kv_heads], dim=1)
         if cache is not None:
             k, v = cache.update(self.layer, k, v)
         mixed = attention(q, k, v, mask)
