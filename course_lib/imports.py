@@ -12,7 +12,7 @@ that defines it.
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 ROOT = "course_lib"
@@ -150,6 +150,6 @@ def _direct(module: str) -> frozenset[str]:
     return found - {module}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _code_hash(path: Path, mtime_ns: int) -> str:
     return source_hash(path.read_text(encoding="utf-8"))

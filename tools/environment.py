@@ -60,7 +60,9 @@ def _renamed_apart() -> list[str]:
     found = []
     for name, entry in project["tool"]["pyproject2conda"]["dependencies"].items():
         if name not in ours:
-            found.append(f"[tool.pyproject2conda.dependencies] names {name}, no longer a dependency")
+            found.append(
+                f"[tool.pyproject2conda.dependencies] names {name}, no longer a dependency"
+            )
         elif "packages" in entry and Requirement(entry["packages"]).specifier != ours[name]:
             found.append(f"{entry['packages']} should say {ours[name]}, like {name}")
     return found

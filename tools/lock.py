@@ -91,7 +91,9 @@ def locked() -> dict[str, str]:
         if line and not line.startswith("#"):
             requirement = Requirement(line)
             if not requirement.marker or requirement.marker.evaluate():
-                found[canonicalize_name(requirement.name)] = next(iter(requirement.specifier)).version
+                found[canonicalize_name(requirement.name)] = next(
+                    iter(requirement.specifier)
+                ).version
     return found
 
 
@@ -113,7 +115,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare with pyproject.toml only")
     if parser.parse_args().check:
         wrong = problems()
-        print("\n".join([*wrong, "mend it with: make lock"]) if wrong else "requirements.lock: sound")
+        print(
+            "\n".join([*wrong, "mend it with: make lock"]) if wrong else "requirements.lock: sound"
+        )
         return bool(wrong)
     text, missing = render()
     TARGET.write_text(text)
