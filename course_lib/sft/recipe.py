@@ -53,7 +53,7 @@ class SFTConfig:
 
 def read_world(corpus: Path) -> World:
     """The world that the corpus was written by."""
-    return World(WorldConfig(**json.loads((corpus / "world.json").read_text())))
+    return World(WorldConfig.from_dict(json.loads((corpus / "world.json").read_text())))
 
 
 def read_rows(corpus: Path, split: str, tokenizer: Tokenizer, seq_len: int, most: int) -> Packed:
