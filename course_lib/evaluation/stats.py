@@ -15,6 +15,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+Results = Sequence[bool | int | float]
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -54,7 +56,10 @@ def wilson(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
     shrink = 1 + z**2 / n
     centre = (p + z**2 / (2 * n)) / shrink
     half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / shrink
-    return Interval(p, max(0.0, centre - half), min(1.0, centre + half))
+    # at 0 and n the ends are exactly 0 and 1; rounding would miss them
+    low = 0.0 if correct == 0 else centre - half
+    high = 1.0 if correct == n else centre + half
+    return Interval(p, low, high)
 
 
 def wald(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
@@ -68,8 +73,8 @@ def wald(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
 
 
 def paired_bootstrap(
-    first: Sequence[float],
-    second: Sequence[float],
+    first: Results,
+    second: Results,
     *,
     resamples: int = 10_000,
     confidence: float = 0.95,
@@ -94,7 +99,7 @@ def paired_bootstrap(
     return Interval(float(difference.mean()), float(low), float(high))
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
+def mcnemar(first: Results, second: Results) -> McNemar:
     """McNemar's exact test: are the two models' disagreements split evenly?
 
     With b questions that only the first got right and c that only the second did, under "no
@@ -135,7 +140,7 @@ def _level(confidence: float) -> float:
     return confidence
 
 
-def _paired(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
+def _paired(first: Results, second: Results) -> np.ndarray:
     if len(first) != len(second) or not len(first):
         raise ValueError(
             f"paired results need the same questions, got {len(first)} and {len(second)}"

@@ -1,0 +1,153 @@
+"""Our decoder inside the Language Model Evaluation Harness (lm-eval), the field's common exam room.
+
+The harness owns the tasks: what is asked, how a reply is cut, how a score is computed. A model
+joins by answering three kinds of request: the likelihood of a continuation, the likelihood of a
+whole text, and a generated reply. Source: Biderman et al. 2024 (arXiv:2405.14782), section 3.
+
+lm-eval is imported inside the functions that need it: it takes seconds.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from course_lib.architecture.model import Decoder
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.evaluation.generation import complete
+from course_lib.evaluation.likelihood import score_pairs, windows
+
+
+def encode_marked(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of a text in which `<|user|>` and its like mean the special tokens.
+
+    The harness hands over a conversation as one string that the chat template made. Never use it
+    on text from outside: whoever writes `<|assistant|>` in it would speak in the model's name.
+    """
+    parts = re.split("(" + "|".join(map(re.escape, tokenizer.specials)) + ")", text)
+    ids = []
+    for part in parts:
+        special = part in tokenizer.specials
+        ids += [tokenizer.specials.index(part)] if special else tokenizer.encode(part)
+    return ids
+
+
+def course_lm(model: Decoder, tokenizer: Tokenizer, *, name: str = "course") -> Any:
+    """Our model as the harness's `TemplateLM`."""
+    return _template_class()(model, tokenizer, name)
+
+
+@cache
+def _template_class() -> type:
+    from lm_eval.api.model import TemplateLM
+
+    class CourseLM(TemplateLM):
+        """Answers the harness's requests with `likelihood` and `generation`."""
+
+        def __init__(self, model: Decoder, tokenizer: Tokenizer, name: str) -> None:
+            super().__init__()
+            self.model, self.ours, self.name = model.eval(), tokenizer, name
+            self.tokenizer = tokenizer.to_transformers()  # for its chat template alone
+
+        @property
+        def eot_token_id(self) -> int:
+            return self.ours.eos_id
+
+        @property
+        def tokenizer_name(self) -> str:
+            return self.name
+
+        def tok_encode(
+            self, string: str, add_special_tokens: bool | None = None, **_: Any
+        ) -> list[int]:
+            """Ids of a text that follows `<|eos|>`, unless it is a continuation or begins so."""
+            ids = encode_marked(self.ours, string)
+            if add_special_tokens is False or ids[:1] == [self.ours.eos_id]:
+                return ids
+            return [self.ours.eos_id, *ids]
+
+        def apply_chat_template(
+            self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+        ) -> str:
+            return self.tokenizer.apply_chat_template(
+                chat_history, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+
+        def _loglikelihood_tokens(self, requests, **_: Any) -> list[tuple[float, bool]]:
+            scored = score_pairs(self.model, [(ctx, cont) for _, ctx, cont in requests])
+            return [(s.logprob, s.greedy) for s in scored]
+
+        def loglikelihood_rolling(self, requests, disable_tqdm: bool = False) -> list[float]:
+            size = self.model.config.max_seq
+            totals = []
+            for request in requests:
+                row = self.tok_encode(request.args[0])
+                cuts = windows(len(row) - 1, size, size)
+                pairs = [(row[a : first + 1], row[first + 1 : b + 1]) for a, b, first in cuts]
+                totals.append(sum(s.logprob for s in score_pairs(self.model, pairs)))
+            return totals
+
+        def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
+            asked = [request.args for request in requests]
+            longest = max((options.get("max_gen_toks", 64) for _, options in asked), default=0)
+            prompts = [self.tok_encode(text) for text, _ in asked]
+            stops = (self.ours.eos_id, self.ours.end_id)
+            written = complete(self.model, prompts, stops, max_new_tokens=longest)
+            return [
+                _cut(self.ours.decode(ids), options.get("until") or [])
+                for ids, (_, options) in zip(written, asked, strict=True)
+            ]
+
+    return CourseLM
+
+
+def _cut(text: str, stops: str | list[str]) -> str:
+    """The text before the first stop string, as the harness's own models cut it."""
+    for stop in [stops] if isinstance(stops, str) else stops:
+        text = text.split(stop)[0] if stop else text
+    return text
+
+
+def hf_lm(llama: Any, tokenizer: Tokenizer, *, add_bos: bool = True, batch_size: int = 64) -> Any:
+    """A transformers model as the harness's own `HFLM`, which begins every text with `<|eos|>`.
+
+    `add_bos=False` is for rolling likelihoods: there the harness adds the prefix by itself, and a
+    tokenizer that adds it too is charged for predicting it.
+    """
+    from lm_eval.models.huggingface import HFLM
+    from tokenizers.processors import TemplateProcessing
+
+    theirs = tokenizer.to_transformers()
+    theirs.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|eos|> $A", special_tokens=[("<|eos|>", tokenizer.eos_id)]
+    )
+    return HFLM(
+        pretrained=llama,
+        tokenizer=theirs,
+        batch_size=batch_size,
+        add_bos_token=add_bos,
+        max_length=llama.config.max_position_embeddings,
+    )
+
+
+def run_harness(
+    lm: Any, tasks: list[str], folder: Path, *, chat: bool = False, limit: int | None = None
+) -> dict[str, Any]:
+    """The harness's results on tasks whose YAML files lie in `folder`; `samples` are included.
+
+    Only these tasks are read: the harness's own thousands take seconds to index. `chat` wraps each
+    prompt in the model's chat template.
+    """
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    return simple_evaluate(
+        model=lm,
+        tasks=tasks,
+        task_manager=TaskManager(include_path=str(folder), include_defaults=False),
+        apply_chat_template=chat,
+        bootstrap_iters=0,
+        limit=limit,
+        log_samples=True,
+        verbosity="ERROR",
+    )
