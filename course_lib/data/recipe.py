@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from course_lib.data.tokenizer import Tokenizer, train_bpe
@@ -41,7 +41,7 @@ def build_corpus(config: CorpusConfig, parents: dict[str, Path], out: Path, work
     """Write one .jsonl a split (id, kind, text, nats), and the world's config to `world.json`."""
     settings = WorldConfig(seed=config.seed, people=config.people)
     world = World(settings)
-    (out / "world.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+    (out / "world.json").write_text(json.dumps(settings.to_dict(), indent=1), encoding="utf-8")
     total, done = sum(map(config.size, SPLITS)), 0
     figures = {}
     for split in SPLITS:

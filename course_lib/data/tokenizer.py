@@ -111,7 +111,7 @@ class Tokenizer:
 
     def __init__(self, merges: Sequence[Pair], specials: Sequence[str] = SPECIAL_TOKENS):
         self.specials = tuple(specials)
-        self.merges = [tuple(pair) for pair in merges]
+        self.merges = list(merges)
         self.token_bytes = [special.encode() for special in self.specials]
         self.token_bytes += [bytes([byte]) for byte in byte_alphabet()]
         self._byte_id = {byte: len(self.specials) + i for i, byte in enumerate(byte_alphabet())}
@@ -181,7 +181,7 @@ class Tokenizer:
         if state["pattern"] != PRETOKEN_PATTERN:
             raise ValueError(f"{path} was trained with pattern {state['pattern']!r}; "
                              f"this version reads {PRETOKEN_PATTERN!r} only")
-        return cls(state["merges"], state["specials"])
+        return cls([(left, right) for left, right in state["merges"]], state["specials"])
 
     def to_transformers(self):
         """The same tokenizer as a `PreTrainedTokenizerFast`, with the chat template.
