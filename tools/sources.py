@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import jupytext
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 REPO = Path(__file__).resolve().parent.parent
@@ -45,10 +46,9 @@ class Source:
         return jupytext.reads(self.text, fmt="md:myst")
 
     def code(self) -> str:
-        """All code cells, as one text. A line that only IPython reads is left out."""
+        """All code cells as one Python text, IPython's own lines translated."""
         cells = [cell.source for cell in self.notebook().cells if cell.cell_type == "code"]
-        lines = "\n".join(cells).split("\n")
-        return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+        return "\n".join(TransformerManager().transform_cell(cell) for cell in cells)
 
 
 def is_notebook(text: str) -> bool:

@@ -1,0 +1,220 @@
+"""Run every chapter and every solution once, for the tests and the book alike.
+
+    python -m tools.execute [--strict] [--only sft/chat …]
+
+Each text notebook is staged as .ipynb and executed by nbmake, two at a time. What it printed is
+kept under .course/executed with a key (tools/keys.py); while the key stays, it isn't run again.
+--strict also fails where a figure lies outside the band of its expected.yml.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.keys import page_key
+from tools.progress import Progress, summary
+from tools.sources import REPO, Source, sources, tags
+
+BUILD = REPO / "_build"
+STORE = REPO / ".course" / "executed"
+SKIPPED_TAGS = {"exercise-only", "stub"}
+PYTEST_INI = "[pytest]\naddopts =\n"
+# pytest's own report is off (ours is shown instead), and with it the option that nbmake reads.
+CONFTEST = "def pytest_configure(config):\n    config.option.verbose = 0\n"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the last execution of a source is kept."""
+
+    folder: Path
+
+    @property
+    def notebook(self) -> Path:
+        return self.folder / "executed.ipynb"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "record.json"
+
+    def read(self) -> dict:
+        return json.loads(self.record.read_text()) if self.record.exists() else {}
+
+
+def kept(source: Source, profile: str) -> Kept:
+    return Kept(STORE / profile / source.kind / source.name)
+
+
+def environment(profile: str, build: Path) -> dict[str, str]:
+    """What a kernel sees: the store, the profile, one thread, no hub and no network."""
+    here = [str(REPO / "tools" / "offline"), str(REPO)]
+    return {
+        "COURSE_BUILD": str(build),
+        "COURSE_HOME": os.environ.get("COURSE_HOME", str(REPO / ".course")),
+        "COURSE_PROFILE": profile,
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_HUB_OFFLINE": "1",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(here),
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_OFFLINE": "1",
+    }
+
+
+def stage(source: Source, folder: Path) -> Path:
+    """Write the notebook that is to run: a solution without its stub and its first check."""
+    notebook = source.notebook()
+    if source.kind == "solutions":
+        notebook.cells = [cell for cell in notebook.cells if not tags(cell) & SKIPPED_TAGS]
+    target = folder / source.kind / f"{source.name}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
+    return target
+
+
+def run(stale: list[Source], profile: str, build: Path, jobs: int) -> dict[str, str]:
+    """Execute and keep these sources; returns the trace of each one that failed, by page."""
+    staged = STORE / "staged"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    (staged / "pytest.ini").write_text(PYTEST_INI)
+    (staged / "conftest.py").write_text(CONFTEST)
+    longest_first = sorted(stale, key=lambda s: -kept(s, profile).read().get("seconds", 1e9))
+    targets = {str(stage(source, staged).relative_to(staged)): source for source in longest_first}
+    progress = Progress({path: source.page for path, source in targets.items()})
+    arguments = ["--nbmake", "--overwrite", "--nbmake-timeout", str(_cell_limit(profile))]
+    arguments += ["-c", str(staged / "pytest.ini"), "--rootdir", str(staged), "-p", "no:terminal"]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:jaxtyping"]
+    if jobs > 1 and len(stale) > 1:
+        arguments += ["-n", str(jobs), "--maxschedchunk", "1"]
+    os.environ.update(environment(profile, build))
+    with progress:
+        code = pytest.main(arguments + [str(staged / path) for path in targets], [progress])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        progress.failures.setdefault("pytest", f"pytest ended with {code!r}")
+    for path, source in targets.items():
+        if path in progress.passed:
+            _keep(source, staged / path, profile, build, progress.passed[path])
+    return {targets[path].page if path in targets else path: trace
+            for path, trace in progress.failures.items()}  # fmt: skip
+
+
+def _keep(source: Source, done: Path, profile: str, build: Path, seconds: float) -> None:
+    notebook = nbformat.read(done, 4)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    place = kept(source, profile)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    place.record.unlink(missing_ok=True)
+    nbformat.write(notebook, place.notebook)
+    record = {"seconds": round(seconds, 1)}
+    for kind in ("costs", "figures"):
+        path = build / kind / f"{source.name}.json"
+        if path.exists():
+            record[kind] = json.loads(path.read_text())
+    place.record.write_text(json.dumps(record, indent=1))
+
+
+def _cell_limit(profile: str) -> int:
+    return 600 if profile == "cpu" else 3600
+
+
+def restore(source: Source, profile: str, build: Path) -> None:
+    """Put a kept page's costs and figures back where the appendices look for them."""
+    record = kept(source, profile).read()
+    for kind in ("costs", "figures"):
+        if kind in record:
+            path = build / kind / f"{source.name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record[kind], indent=1))
+
+
+def execute(wanted: list[Source], profile: str, build: Path, jobs: int) -> dict[str, str]:
+    """Bring these sources up to date; returns the failures."""
+    from course_lib.lineage import artifact_key
+
+    keys = {source: page_key(source, profile, artifact_key) for source in wanted}
+    stale = []
+    for source in wanted:
+        if kept(source, profile).read().get("key") == keys[source]:
+            restore(source, profile, build)
+        else:
+            stale.append(source)
+    failures = run(stale, profile, build, jobs) if stale else {}
+    for source in stale:
+        record = kept(source, profile).read()
+        if source.page not in failures and record:
+            kept(source, profile).record.write_text(
+                json.dumps(record | {"key": keys[source]}, indent=1)
+            )
+    return failures
+
+
+def outside_bands(wanted: list[Source], profile: str) -> list[str]:
+    """The figures that lie outside their band."""
+    found = []
+    for source in wanted:
+        for name, figure in kept(source, profile).read().get("figures", {}).items():
+            band = figure.get("band")
+            if band and not band[0] <= figure["value"] <= band[1]:
+                found.append(
+                    f"{source.page}: {name} = {figure['value']:.4g}, outside {band[0]} … {band[1]}"
+                )
+    return found
+
+
+@contextmanager
+def alone():
+    """One executor at a time: the next waits."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    with (STORE / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another run of tools.execute is at work; waiting for it", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--strict", action="store_true", help="fail on figures outside their band")
+    parser.add_argument("--only", nargs="*", default=[], help="names as sft/chat")
+    parser.add_argument("--jobs", type=int, default=0, help="kernels at a time")
+    arguments = parser.parse_args()
+    from course_lib.profile import current
+
+    profile = current().name
+    jobs = arguments.jobs or (2 if profile == "cpu" else 1)
+    chosen = [s for s in sources() if not arguments.only or s.name in arguments.only]
+    chapters = [s for s in chosen if s.kind == "book" and not s.last]
+    solutions = [s for s in chosen if s.kind == "solutions"]
+    last = [s for s in chosen if s.last]
+    with alone():
+        failures = execute(chapters, profile, BUILD, jobs)
+        failures |= execute(solutions, profile, BUILD / "solutions", jobs)
+        failures |= execute(last, profile, BUILD, jobs)
+    print(summary([(s.page, kept(s, profile).read()) for s in chosen if s.page not in failures]))
+    wrong = outside_bands(chosen, profile)
+    for line in wrong:
+        print(f"{'FAILED' if arguments.strict else 'note'}: {line}")
+    for page, trace in failures.items():
+        print(f"\nFAILED: {page}\n{trace}")
+    return bool(failures) or (arguments.strict and bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
