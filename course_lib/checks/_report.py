@@ -106,13 +106,14 @@ def report(title: str, findings: Sequence[Finding], mistake: str | None = None) 
 
 
 def close(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
-    """Same shape and near values; containers part by part; NaN never equals anything."""
+    """Same shape and near values, NaN in the same places; containers part by part."""
     if isinstance(want, Tensor):
         if not isinstance(got, Tensor) or got.shape != want.shape:
             return False
         if want.dtype == torch.bool or got.dtype == torch.bool:
             return got.dtype == want.dtype and bool((got == want).all())
-        return torch.allclose(got.detach().double(), want.detach().double(), rtol=rtol, atol=atol)
+        got, want = got.detach().double(), want.detach().double()
+        return torch.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
     if isinstance(want, bool) or want is None or isinstance(want, str):
         return got == want
     if isinstance(want, int | float):
@@ -239,10 +240,10 @@ def _same(a: Any, b: Any) -> bool:
 
 def _learner_traceback(error: Exception, fn: Callable) -> str:
     """The learner's own frames of the traceback, without the machinery's."""
-    file = getattr(inspect.unwrap(fn), "__code__", None)
+    code = getattr(inspect.unwrap(fn), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
-    if file is not None:
-        own = [i for i, frame in enumerate(frames) if frame.filename == file.co_filename]
+    if code is not None:
+        own = [i for i, frame in enumerate(frames) if frame.filename == code.co_filename]
         frames = frames[own[0] :] if own else frames
     lines = "".join(traceback.format_list(frames)).rstrip()
     return f"It raised {type(error).__name__}: {error}\n{lines}"

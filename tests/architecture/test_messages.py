@@ -66,7 +66,7 @@ WANTED = [
     "targets have shape (2,), expected (2, 3)",
     "k has 3 heads (1, 3, 2, 8), expected a divisor of the 4 heads of q",
     "k has shape (1, 2, 2, 6), expected (batch, n_kv_heads, keys, d_head)",
-    "n_keys is 2, expected at least n_queries 3",
+    "n_keys is 2, expected n_queries 3 or more",
     "prompts: 2 given, of which [1] are empty",
     "max_new_tokens is 7, expected 1 to 6: the longest prompt has 2 tokens and max_seq is 8",
     "temperature is -1.0, expected 0 (greedy) or more",

@@ -108,7 +108,8 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path, tied):
     assert not back.training
     with torch.no_grad():
         assert torch.equal(back(tokens()), model(tokens()))
-    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+    names = sorted(path.name for path in (tmp_path / "m").iterdir())
+    assert names == ["config.json", "model.safetensors"]
 
 
 def test_every_weight_gets_a_gradient():

@@ -1,0 +1,88 @@
+"""Instant checks of the architecture chapter's exercises."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_lib.architecture.attention import causal_mask, document_mask, plain_attention
+from course_lib.checks._report import CheckReport, run_check
+
+
+def grouped_query_attention(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> CheckReport:
+    """Check fn(q, k, v, mask) -> [batch, n_heads, q, d_head] against `plain_attention`.
+
+    q is [batch, n_heads, q, d_head]; k and v have n_kv_heads; mask is [batch, q, k], True = look.
+    """
+    generator = torch.Generator().manual_seed(0)
+    # One head a group comes first: it separates errors of the softmax from errors of the grouping.
+    sizes = [(2, 2, 5, 5, 8), (4, 2, 6, 6, 8), (6, 2, 3, 7, 4), (4, 1, 6, 6, 16)]
+    cases = [_case(*size, generator) for size in sizes]
+    return run_check(
+        "Grouped-query attention", fn, cases, plain_attention, mistakes=MISTAKES
+    )
+
+
+def _case(
+    n_heads: int, n_kv_heads: int, queries: int, keys: int, d_head: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Random q, k, v of two rows, the second of which packs two documents."""
+    q = 2 * torch.randn(2, n_heads, queries, d_head, generator=generator)
+    k = 2 * torch.randn(2, n_kv_heads, keys, d_head, generator=generator)
+    v = torch.randn(2, n_kv_heads, keys, d_head, generator=generator)
+    documents = torch.zeros(2, keys, dtype=torch.long)
+    documents[1, keys // 2 :] = 1
+    mask = causal_mask(queries, keys) & document_mask(documents)[:, keys - queries :]
+    return q, k, v, mask
+
+
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor,
+    *,
+    scale: Callable[[int], float] = lambda d_head: d_head**-0.5,
+    repeat: Callable[[Tensor, int], Tensor] = lambda x, n: x.repeat_interleave(n, dim=1),
+    axis: int = -1,
+    late_mask: bool = False,
+    filler: float = float("-inf"),
+) -> Tensor:
+    """Attention with one thing to get wrong at a time; right by default."""
+    group = q.shape[1] // k.shape[1]
+    k, v = repeat(k, group), repeat(v, group)
+    scores = q @ k.transpose(-1, -2) * scale(q.shape[-1])
+    hidden = ~mask.unsqueeze(1)
+    if late_mask:
+        return scores.softmax(axis).masked_fill(hidden, 0.0) @ v
+    return scores.masked_fill(hidden, filler).softmax(axis) @ v
+
+
+def _changed(**change) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    return lambda q, k, v, mask: _attend(q, k, v, mask, **change)
+
+
+MISTAKES = {
+    "The scores are not divided by sqrt(d_head): they grow with the size of a head, and the "
+    "softmax saturates.": _changed(scale=lambda d_head: 1.0),
+    "You divide by d_head, not by its square root: the weights come out too even.": _changed(
+        scale=lambda d_head: 1 / d_head
+    ),
+    "You mask after the softmax: what is left of a row no longer sums to 1. Put -inf into the "
+    "scores before it.": _changed(late_mask=True),
+    "You put 0 into the masked scores: exp(0) = 1, so a hidden key still gets weight. Put -inf.": (
+        _changed(filler=0.0)
+    ),
+    "The mask is upside down: True means that the query may look.": (
+        lambda q, k, v, mask: _attend(q, k, v, ~mask)
+    ),
+    "The mask is not used: every query sees the future and the other document.": (
+        lambda q, k, v, mask: _attend(q, k, v, torch.ones_like(mask))
+    ),
+    "The softmax runs over the queries. Each query shares out its own weight: over the keys, the "
+    "last axis.": _changed(axis=-2),
+    "The heads are dealt out in turn (0 1 0 1). Neighbours share a key head (0 0 1 1): head h of q "
+    "reads head h // group of k, which is repeat_interleave, not repeat.": _changed(
+        repeat=lambda x, n: x.repeat(1, n, 1, 1)
+    ),
+}
