@@ -81,6 +81,7 @@ def fix_config(app: Sphinx, config: Config) -> None:
             for listener in listeners
             if not getattr(listener.handler, "__module__", "").startswith("sphinx_thebe")
         ]
+    app.registry.css_files = [f for f in app.registry.css_files if "thebe" not in str(f[0])]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,0 +1,162 @@
+"""Every rendered page in a real Chromium with the network cut off.
+
+For each page: nothing but the book's own files is asked for, the console is silent, axe-core finds
+nothing serious or critical in light or dark, nothing scrolls sideways on a phone, and every figure
+has alt text and a caption. One browser serves all pages. The pages come from `make book`.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = Path(os.environ.get("COURSE_BUILD", ROOT / "_build")) / "html"
+AXE = (Path(__file__).parent / "_vendor" / "axe.min.js").read_text(encoding="utf-8")
+CHROMIUM = os.environ.get("COURSE_CHROMIUM") or shutil.which("chromium") or ""
+SKIPPED = {"genindex.html"}  # made by Sphinx, linked from nowhere
+PAGES = sorted(
+    str(path.relative_to(HTML))
+    for path in HTML.rglob("*.html")
+    if path.name not in SKIPPED and not path.relative_to(HTML).parts[0].startswith("_")
+)
+
+needs_browser = pytest.mark.skipif(
+    not Path(CHROMIUM).is_file(), reason="no Chromium here: apt-get install chromium"
+)
+
+RUN_AXE = """() => axe.run(document, {
+  resultTypes: ["violations"],
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+}).then(r => r.violations
+  .filter(v => ["serious", "critical"].includes(v.impact))
+  .map(v => `${v.id}: ` + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | ")))"""
+
+# What sticks out of a 390-pixel window, unless it scrolls inside a box of its own.
+SIDEWAYS = """() => {
+  const wide = document.scrollingElement.scrollWidth;
+  if (wide <= window.innerWidth) return [];
+  const boxed = e => { for (let p = e; p && p !== document.body; p = p.parentElement)
+    if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)) return true; };
+  const out = [...document.body.querySelectorAll("*")].filter(
+    e => e.getBoundingClientRect().right > window.innerWidth + 1 && !boxed(e));
+  return [`the page is ${wide} px wide: ` + out.slice(0, 3).map(e => e.outerHTML.slice(0, 120))];
+}"""
+
+FIGURES = """() => {
+  const bad = [], say = (what, e) => bad.push(`${what}: ${e.outerHTML.slice(0, 120)}`);
+  const article = document.querySelector("article") || document.body;
+  for (const e of article.querySelectorAll("img"))
+    if (!(e.getAttribute("alt") || "").trim()) say("image without alt text", e);
+  for (const e of article.querySelectorAll(".cell_output img, .cell_output svg")) {
+    if (e.closest("svg") !== e && e.tagName !== "IMG") continue;
+    const name = e.getAttribute("aria-label") || e.getAttribute("alt") || "";
+    if (!name.trim()) say("picture without a description", e);
+    const caption = e.closest("figure")?.querySelector("figcaption");
+    if (!caption || !caption.textContent.trim()) say("picture without a caption", e);
+  }
+  for (const e of article.querySelectorAll(".cell_output table")) {
+    if (!e.caption || !e.caption.textContent.trim()) say("table without a caption", e);
+    for (const th of e.querySelectorAll("th:not([scope])")) say("header without a scope", th);
+  }
+  return bad;
+}"""
+
+
+@dataclass
+class Browser:
+    """One Chromium page, and what it asked for or complained about since the last `start`."""
+
+    page: object
+    base: str
+    blocked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def route(self, route) -> None:
+        address = route.request.url
+        if address.startswith((self.base, HTML.as_uri(), "data:", "blob:")):
+            route.continue_()
+        else:
+            self.blocked.append(address)
+            route.abort()
+
+    def start(self, address: str, width: int = 1280) -> None:
+        self.blocked.clear()
+        self.errors.clear()
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        self.page.goto(address, wait_until="load")
+        self.page.wait_for_function("!window.MathJax || !!window.MathJax.startup?.promise")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def axe(self) -> list[str]:
+        if not self.page.evaluate("!!window.axe"):
+            self.page.evaluate(AXE)
+        return self.page.evaluate(RUN_AXE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(HTML)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        context = chromium.new_context()
+        tab = Browser(context.new_page(), f"http://127.0.0.1:{server.server_port}/")
+        context.route("**/*", tab.route)
+        tab.page.on("console", lambda m: tab.errors.append(m.text) if m.type == "error" else None)
+        tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
+        yield tab
+        chromium.close()
+    server.shutdown()
+
+
+def test_the_book_is_built():
+    assert PAGES, f"no pages in {HTML}: run `make book` first"
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_page(browser, name):
+    found = []
+    browser.start(browser.base + name)
+    found += [f"asked the network for {address}" for address in browser.blocked]
+    found += [f"console: {text}" for text in browser.errors]
+    found += [f"axe (light) {text}" for text in browser.axe()]
+    found += browser.page.evaluate(FIGURES)
+    browser.page.emulate_media(color_scheme="dark")
+    browser.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    found += [f"axe (dark) {text}" for text in browser.axe()]
+    browser.page.set_viewport_size({"width": 390, "height": 844})
+    found += [f"at 390 px {text}" for text in browser.page.evaluate(SIDEWAYS)]
+    assert not found, f"{name}:\n" + "\n".join(found)
+
+
+@needs_browser
+@pytest.mark.parametrize("name", PAGES)
+def test_page_opened_as_a_file(browser, name):
+    browser.start((HTML / name).as_uri())
+    assert not browser.blocked + browser.errors
+
+
+@needs_browser
+@pytest.mark.parametrize("place", ["served", "file"])
+def test_search_finds_a_term_without_a_network(browser, place):
+    home = browser.base if place == "served" else HTML.as_uri() + "/"
+    browser.start(home + "search.html?q=entropy")
+    browser.page.wait_for_selector("#search-results li a", timeout=10_000)
+    browser.page.wait_for_timeout(500)
+    assert not browser.blocked + browser.errors
