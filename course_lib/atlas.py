@@ -24,6 +24,7 @@ ROOMS = {
     "evaluation": "Evaluation",
     "deployment": "Deployment",
 }
+Size = int | float
 _CALL = re.compile(r"lineage\.(?:(?:model|artifact)\(\s*\"(\w+)\"|(corpus|tokenizer)\(\))")
 
 
@@ -171,7 +172,7 @@ def draw(svg: str, caption: str, alt: str) -> None:
     )
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[Size]) -> float:
     values = list(values)
     return sum(values) / len(values)
 
@@ -191,7 +192,7 @@ def _arrow(path: str, colour: str, marker: str) -> str:
 
 
 def _box(
-    x: float, y: float, width: float, height: float, text: str, *, round_: int, size: int = 16
+    x: Size, y: Size, width: Size, height: Size, text: str, *, round_: int, size: int = 16
 ) -> str:
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" rx="{round_}" '
@@ -205,7 +206,7 @@ def _linked(box: str, address: str) -> str:
     return f'<a href="{show.escape(address)}">{box}</a>' if address else box
 
 
-def _svg(width: float, height: float, parts: list[str], label: str) -> str:
+def _svg(width: Size, height: Size, parts: list[str], label: str) -> str:
     role = "group" if any(part.startswith("<a ") for part in parts) else "img"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="{role}" aria-label="{label}" '
