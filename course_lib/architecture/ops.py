@@ -4,7 +4,7 @@ Attention has its own module, `attention`; the modules that hold weights are in 
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -86,22 +86,3 @@ def swiglu(
             f"swiglu: up has shape {tuple(up.shape)}, expected that of gate, {tuple(gate.shape)}"
         )
     return F.silu(gate) * up
-
-
-def cross_entropy(
-    logits: Float[Tensor, "*lead vocab"], targets: Int[Tensor, "*lead"], ignore: int = -100
-) -> Float[Tensor, ""]:
-    """Mean over the targets of -log softmax(logits)[target], in nats; `ignore` counts for nothing.
-
-    Written as logsumexp(logits) - logits[target], so that no probability is ever rounded to 0.
-    The training loop uses torch's, which is the same number (see tests/parity).
-    """
-    if logits.shape[:-1] != targets.shape:
-        raise ValueError(
-            f"cross_entropy: targets have shape {tuple(targets.shape)}, expected "
-            f"{tuple(logits.shape[:-1])}, that of logits without its last axis"
-        )
-    counted = targets != ignore
-    chosen = logits.gather(-1, targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    nats = (logits.logsumexp(-1) - chosen)[counted]
-    return nats.sum() / counted.sum()
