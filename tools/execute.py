@@ -14,7 +14,6 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -23,35 +22,12 @@ import pytest
 from tools.keys import page_key
 from tools.progress import Progress, summary
 from tools.sources import REPO, Source, sources, tags
+from tools.store import BUILD, STORE, kept
 
-BUILD = REPO / "_build"
-STORE = REPO / ".course" / "executed"
 SKIPPED_TAGS = {"exercise-only", "stub"}
 PYTEST_INI = "[pytest]\naddopts =\n"
 # pytest's own report is off (ours is shown instead), and with it the option that nbmake reads.
 CONFTEST = "def pytest_configure(config):\n    config.option.verbose = 0\n"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Where the last execution of a source is kept."""
-
-    folder: Path
-
-    @property
-    def notebook(self) -> Path:
-        return self.folder / "executed.ipynb"
-
-    @property
-    def record(self) -> Path:
-        return self.folder / "record.json"
-
-    def read(self) -> dict:
-        return json.loads(self.record.read_text()) if self.record.exists() else {}
-
-
-def kept(source: Source, profile: str) -> Kept:
-    return Kept(STORE / profile / source.kind / source.name)
 
 
 def environment(profile: str, build: Path) -> dict[str, str]:
@@ -205,7 +181,7 @@ def main() -> int:
     last = [s for s in chosen if s.last]
     with alone():
         failures = execute(chapters, profile, BUILD, jobs)
-        failures |= execute(solutions, profile, BUILD / "solutions", jobs)
+        failures |= execute(solutions, profile, BUILD / "of-solutions", jobs)
         failures |= execute(last, profile, BUILD, jobs)
     print(summary([(s.page, kept(s, profile).read()) for s in chosen if s.page not in failures]))
     wrong = outside_bands(chosen, profile)

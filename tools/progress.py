@@ -67,9 +67,10 @@ class Progress:
         now = time.monotonic()
         done = len(self.passed) + len(self.failures)
         running = [f"{self._title(p)} ({now - t:.0f} s)" for p, t in list(self._running.items())]
+        waiting = "starting kernels" if done < len(self.titles) else "finishing"
         return Text(
             f"executing {done}/{len(self.titles)} · {now - self._began:.0f} s · "
-            f"{', '.join(running) or 'starting kernels'}"
+            f"{', '.join(running) or waiting}"
         )
 
     def _beat(self) -> None:

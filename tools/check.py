@@ -1,0 +1,37 @@
+"""`make test`: everything that holds the course to its word, the quick checks first."""
+
+import sys
+
+from tools.steps import BUILD_ALL, PYTHON, Step, report, run
+
+PYTEST = [PYTHON, "-m", "pytest", "-q", "--no-header"]
+STEPS = [
+    Step("ruff", [PYTHON, "-m", "ruff", "check", "."], needed=False),
+    Step("the import table", [*PYTEST, "tests/test_imports.py"], needed=False),
+    Step("generated notebooks", [PYTHON, "-m", "tools.notebooks", "--check"], needed=False),
+    Step("environment.yml", [PYTHON, "-m", "tools.environment", "--check"], needed=False),
+    Step("requirements.lock", [PYTHON, "-m", "tools.lock", "--check"], needed=False),
+    Step("the model: course build all", BUILD_ALL),
+    Step("parity with the libraries", [PYTHON, "-m", "tools.parity"], needed=False),
+    Step(
+        "tests",
+        [*PYTEST, "-n", "2", "--durations=8", "tests", "--ignore=tests/parity"]
+        + ["--ignore=tests/test_book.py", "--ignore=tests/test_imports.py"],
+        needed=False,
+    ),
+    Step("chapters and solutions", [PYTHON, "-m", "tools.execute", "--strict"], needed=False),
+    Step("the rendered book", [PYTHON, "-m", "tools.build"]),
+    Step("the book in a browser", [*PYTEST, "tests/test_book.py"], needed=False),
+]
+
+
+def main() -> int:
+    outcomes = run(STEPS)
+    passed = report(outcomes, STEPS)
+    good = sum(outcome.code == 0 for outcome in outcomes)
+    print(f"{good} passed, {len(STEPS) - good} failed")
+    return not passed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
