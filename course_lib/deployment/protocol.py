@@ -5,6 +5,7 @@ and gets an answer without them would be wrong in silence. Fields that many clie
 are accepted at the value that changes nothing (`n: 1`, `presence_penalty: 0`).
 """
 
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ class CompletionRequest(_Sampling):
 
 def refusal_of(error: dict[str, Any]) -> Refusal:
     """One of pydantic's validation errors as a 400 that names the field."""
-    path = [part for part in error["loc"] if part != "body"]
+    # pydantic also names the branch of a union ("str", "list[…]"), which is no field of the client
+    path = [p for p in error["loc"] if p not in ("body", "str") and not re.search(r"\[|-", str(p))]
     param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or None
     if error["type"] == "extra_forbidden":
         message, code = f"This server does not support the field {param!r}.", "unsupported_parameter"

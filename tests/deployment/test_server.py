@@ -1,0 +1,327 @@
+"""The server as its clients see it: the official `openai` client, and bad manners over raw HTTP."""
+
+import json
+import socket
+import threading
+import time
+
+import httpx
+import openai
+import pytest
+
+from course_lib.deployment.app import MODEL_NAME, create_app
+from course_lib.deployment.engine import Engine, Sampling
+from course_lib.deployment.protocol import Limits
+from course_lib.deployment.server import is_loopback, running, serve
+
+KEY = "secret"
+ASK = [{"role": "user", "content": "Where does Baben live?"}]
+LIMITS = Limits(body_bytes=4_096, prompt_tokens=64, max_tokens=60, running=1, waiting=1)
+
+
+class SlowEngine(Engine):
+    """Waits before each token while `slow` is set, so that a test can look at a busy server."""
+
+    slow = 0.0
+
+    def tokens(self, prompt, sampling):
+        for token in super().tokens(prompt, sampling):
+            time.sleep(self.slow)
+            yield token
+
+
+@pytest.fixture(scope="module")
+def engine(model, tokenizer):
+    return SlowEngine(model, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def url(engine):
+    with running(create_app(engine, limits=LIMITS, api_key=KEY)) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url):
+    with openai.OpenAI(base_url=url, api_key=KEY, max_retries=0, timeout=30) as client:
+        yield client
+
+
+def chat(client, **fields):
+    return client.chat.completions.create(**{"model": MODEL_NAME, "messages": ASK} | fields)
+
+
+def metric(url, line):
+    text = httpx.get(url.removesuffix("/v1") + "/metrics", headers=headers()).text
+    found = [row.split()[-1] for row in text.splitlines() if row.startswith(line)]
+    return float(found[0]) if found else 0.0
+
+
+def headers(**more):
+    return {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"} | more
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def test_whole_answer_is_the_engines(client, engine):
+    prompt = engine.chat_prompt(ASK)
+    answer = chat(client, max_tokens=20)
+    assert answer.choices[0].message.content == engine.answer(prompt, Sampling(max_tokens=20))
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.prompt_tokens == len(prompt)
+    assert answer.usage.completion_tokens == 20
+    assert answer.usage.total_tokens == len(prompt) + 20
+
+
+def test_stream_joins_to_the_whole_answer(client):
+    whole = chat(client, max_tokens=30)
+    chunks = list(
+        chat(client, max_tokens=30, stream=True, stream_options={"include_usage": True})
+    )
+    assert chunks[0].choices[0].delta.role == "assistant"
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == whole.choices[0].message.content
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "length"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage == whole.usage
+    assert len({c.id for c in chunks}) == 1
+
+
+def test_completions_stream_and_whole_agree(client):
+    fields = {"model": MODEL_NAME, "prompt": "Baben lives", "max_tokens": 12}
+    whole = client.completions.create(**fields).choices[0]
+    stream = client.completions.create(**fields, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in stream) == whole.text
+    assert whole.finish_reason == "length"
+
+
+def test_stop_strings_end_the_answer_before_them(client):
+    text = chat(client, max_tokens=40).choices[0].message.content
+    stop = text[5:7]
+    answer = chat(client, max_tokens=40, stop=[stop, "never so"]).choices[0]
+    assert answer.message.content == text.split(stop)[0]
+    assert answer.finish_reason == "stop"
+    stream = chat(client, max_tokens=40, stop=stop, stream=True)
+    assert "".join(c.choices[0].delta.content or "" for c in stream) == text.split(stop)[0]
+
+
+def test_seed_repeats_a_sampled_answer(client):
+    texts = [
+        chat(client, max_tokens=25, temperature=1.0, top_p=0.95, seed=seed)
+        .choices[0].message.content
+        for seed in (5, 5, 6)
+    ]  # fmt: skip
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_text_parts_are_joined(client):
+    parts = [{"type": "text", "text": "Where does "}, {"type": "text", "text": "Baben live?"}]
+    ours = chat(client, messages=[{"role": "user", "content": parts}], max_tokens=9)
+    assert ours.choices[0].message.content == chat(client, max_tokens=9).choices[0].message.content
+
+
+def test_models(client):
+    assert [m.id for m in client.models.list()] == [MODEL_NAME]
+    assert client.models.retrieve(MODEL_NAME).id == MODEL_NAME
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-5")
+
+
+BAD = [
+    ({"tools": []}, 400, "unsupported_parameter", "tools"),
+    ({"n": 2}, 400, "invalid_value", "n"),
+    ({"temperature": 2.5}, 400, "invalid_value", "temperature"),
+    ({"top_p": 0}, 400, "invalid_value", "top_p"),
+    ({"stop": ["a"] * 5}, 400, "invalid_value", "stop"),
+    ({"stop": ""}, 400, "invalid_value", "stop"),
+    ({"max_tokens": 0}, 400, "invalid_value", "max_tokens"),
+    ({"max_tokens": 61}, 400, "context_length_exceeded", "max_tokens"),
+    ({"messages": []}, 400, "invalid_value", "messages"),
+    ({"messages": [{"role": "system", "content": "x"}]}, 400, "invalid_value", "messages[0].role"),
+    ({"messages": ASK + ASK}, 400, "invalid_value", "messages[1].role"),
+    ({"messages": [*ASK, {"role": "assistant", "content": "x"}]}, 400, "invalid_value",
+     "messages[1].role"),
+    ({"messages": [{"role": "user", "content": "x" * 300}]}, 400, "context_length_exceeded",
+     "messages"),
+    ({"model": "gpt-5"}, 404, "model_not_found", "model"),
+]
+
+
+@pytest.mark.parametrize("fields, status, code, param", BAD)
+def test_bad_requests_name_the_field(url, fields, status, code, param):
+    body = {"model": MODEL_NAME, "messages": ASK} | fields
+    answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
+    error = answer.json()["error"]
+    assert answer.status_code == status
+    assert (error["code"], error["param"]) == (code, param)
+    assert error["type"] == "invalid_request_error"
+    assert error["message"]
+
+
+@pytest.mark.parametrize(
+    "content, status, code",
+    [
+        (b"{", 400, "invalid_json"),
+        (b"[" * 4_000, 400, None),
+        (b"null", 400, "invalid_value"),
+        (b'{"model": "\xff"}', 400, None),
+        (b"x" * 5_000, 413, "body_too_large"),
+    ],
+)
+def test_bad_bodies(url, content, status, code):
+    answer = httpx.post(f"{url}/chat/completions", content=content, headers=headers())
+    assert answer.status_code == status
+    assert code in (None, answer.json()["error"]["code"])
+
+
+def test_body_without_a_length_is_cut_off(url):
+    def endless():
+        for _ in range(1000):
+            yield b" " * 1000
+
+    try:
+        answer = httpx.post(f"{url}/chat/completions", content=endless(), headers=headers())
+        assert answer.status_code == 413
+    except (httpx.WriteError, httpx.ReadError):
+        pass  # the server may hang up while we still write
+    assert metric(url, 'course_refusals_total{code="body_too_large"}') >= 1
+
+
+def test_key_is_needed_everywhere_but_for_health(url):
+    root = url.removesuffix("/v1")
+    for path in ("/v1/models", "/v1/chat/completions", "/metrics", "/nowhere"):
+        for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
+            answer = httpx.request("GET", root + path, headers=wrong)
+            assert answer.status_code == 401
+            assert answer.json()["error"]["code"] == "invalid_api_key"
+    assert httpx.get(root + "/health").json() == {"status": "ok"}
+
+
+def test_foreign_host_names_are_refused(url):
+    answer = httpx.get(f"{url}/models", headers=headers(host="evil.example:80"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_host")
+    assert httpx.get(f"{url}/models", headers=headers(host="localhost:1")).status_code == 200
+
+
+def test_unknown_paths_and_methods(url):
+    assert httpx.get(f"{url}/nope", headers=headers()).json()["error"]["code"] == "unknown_url"
+    answer = httpx.put(f"{url}/models", headers=headers())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_no_documentation_page_that_asks_the_network(url):
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert httpx.get(url.removesuffix("/v1") + path, headers=headers()).status_code == 404
+
+
+def test_a_full_line_says_429_and_recovers(url, client, engine):
+    engine.slow = 0.05
+    try:
+        streams = [threading.Thread(target=lambda: list(chat(_client(url), stream=True)))
+                   for _ in range(2)]  # fmt: skip
+        for thread in streams:
+            thread.start()
+        wait_until(lambda: metric(url, "course_waiting ") == 1)
+        with pytest.raises(openai.RateLimitError) as refused:
+            chat(client, max_tokens=1)
+        assert refused.value.code == "server_busy"
+        assert refused.value.response.headers["retry-after"] == "1"
+    finally:
+        engine.slow = 0.0
+        for thread in streams:
+            thread.join(20)
+    assert chat(client, max_tokens=1).usage.completion_tokens == 1
+    assert metric(url, "course_running ") == 0
+
+
+def _client(url):
+    return openai.OpenAI(base_url=url, api_key=KEY, max_retries=0, timeout=30)
+
+
+def test_a_reader_who_leaves_frees_the_place(url, client, engine):
+    engine.slow = 0.05
+    try:
+        stream = chat(client, stream=True)
+        next(iter(stream))
+        stream.close()
+        wait_until(lambda: metric(url, "course_running ") == 0, seconds=2.0)
+    finally:
+        engine.slow = 0.0
+
+
+def test_a_reader_who_leaves_a_whole_answer_frees_the_place(url, engine):
+    engine.slow = 0.05
+    body = {"model": MODEL_NAME, "messages": ASK}
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/chat/completions", json=body, headers=headers(), timeout=0.3)
+        wait_until(lambda: metric(url, "course_running ") == 0, seconds=2.0)
+    finally:
+        engine.slow = 0.0
+
+
+def test_an_answer_that_takes_too_long_is_cut(engine):
+    limits = Limits(seconds=0.3, max_tokens=60)
+    engine.slow = 0.05
+    try:
+        with running(create_app(engine, limits=limits)) as url, _client(url) as client:
+            answer = chat(client)
+            assert answer.choices[0].finish_reason == "length"
+            assert 0 < answer.usage.completion_tokens < 20
+    finally:
+        engine.slow = 0.0
+
+
+def test_crashes_stay_inside(engine, monkeypatch):
+    def broken(self, prompt, sampling):
+        raise RuntimeError("path /secret/weights")
+        yield
+
+    monkeypatch.setattr(SlowEngine, "tokens", broken)
+    with running(create_app(engine)) as url:
+        answer = httpx.post(f"{url}/chat/completions", json={"model": MODEL_NAME, "messages": ASK})
+        assert answer.status_code == 500
+        assert answer.json()["error"]["type"] == "server_error"
+        assert "secret" not in answer.text
+        assert metric(url, "course_running ") == 0
+
+
+def test_metrics_count_tokens(url, client):
+    before = metric(url, 'course_tokens_total{kind="completion"}')
+    chat(client, max_tokens=7)
+    wait_until(lambda: metric(url, 'course_tokens_total{kind="completion"}') == before + 7)
+    assert metric(url, "course_first_token_seconds_count") >= 1
+
+
+def test_events_are_lines_of_json_and_end_with_done(url):
+    body = {"model": MODEL_NAME, "messages": ASK, "stream": True, "max_tokens": 3}
+    answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.text.strip().split("\n\n")
+    assert events[-1] == "data: [DONE]"
+    assert all(json.loads(e.removeprefix("data: "))["object"] == "chat.completion.chunk"
+               for e in events[:-1])  # fmt: skip
+
+
+def test_the_port_is_free_after_the_block(engine):
+    with running(create_app(engine)) as url:
+        port = int(url.split(":")[-1].split("/")[0])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_a_public_address_needs_a_key(tmp_path, tokenizer):
+    with pytest.raises(ValueError, match="0.0.0.0"):
+        serve(tmp_path, tokenizer, host="0.0.0.0")
+    assert is_loopback("::1") and is_loopback("localhost") and not is_loopback("example.org")
+
+
+@pytest.mark.parametrize("field, value", [("running", 0), ("waiting", -1), ("seconds", 0.0)])
+def test_limits_are_checked(field, value):
+    with pytest.raises(ValueError, match=f"Limits.{field} must be"):
+        Limits(**{field: value})
