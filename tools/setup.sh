@@ -71,7 +71,7 @@ echo "setup: installing requirements.lock ($(grep -c '==' requirements.lock) pac
 pip install --quiet -r requirements.lock ||
     fail "requirements.lock could not be installed" \
         "read pip's last lines above; without a network nothing can be installed"
-pip install --quiet --no-deps --no-build-isolation --editable . ||
+pip install --quiet --quiet --no-deps --no-build-isolation --editable . ||
     fail "the course's own package could not be installed" "read pip's last lines above"
 echo "$want" >$STAMP
 echo "setup: $VENV is ready"

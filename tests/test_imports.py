@@ -1,0 +1,127 @@
+"""The import table: who may import whom in course_lib, and what no module does when imported."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from course_lib import imports
+
+# A package may import itself, `world`, and these. A name with a dot allows that module alone.
+TABLE = {
+    "world": set(),
+    "architecture": set(),
+    "data": set(),
+    "pretraining": {"architecture", "data"},
+    "scaling": {"architecture.accounting", "architecture.model"},  # the model for its ModelConfig
+    "distributed": {"architecture", "pretraining"},
+    "sft": {"architecture", "data", "pretraining"},
+    "alignment": {"architecture", "data", "pretraining", "sft"},
+    "evaluation": {"architecture", "data"},
+    "deployment": {"architecture", "data"},
+    "checks": {
+        "architecture", "data", "pretraining", "scaling", "distributed", "sft", "alignment",
+        "evaluation", "deployment",
+    },
+}  # fmt: skip
+# Artifact keys stay narrow only where the chapters' code knows no profile, store or device rule.
+ROOT_FOR_PACKAGES = {"runtime"}
+ROOT_FOR_EXPERIMENTS = ROOT_FOR_PACKAGES | {"experiments", "lineage", "profile"}
+
+
+def _relative(module: str) -> str:
+    return module.removeprefix(f"{imports.ROOT}.")
+
+
+def _forbidden(module: str, target: str) -> bool:
+    package, other = _relative(module).split(".")[0], _relative(target)
+    if package not in TABLE or other == imports.ROOT:
+        return False
+    if "." not in other and other not in TABLE:
+        experiment = module.endswith(".experiments")
+        return other not in (ROOT_FOR_EXPERIMENTS if experiment else ROOT_FOR_PACKAGES)
+    allowed = TABLE[package] | {package, "world"}
+    return other not in allowed and other.split(".")[0] not in allowed
+
+
+def test_packages_import_only_what_the_table_allows():
+    found = [
+        f"{module} imports {target}"
+        for module, targets in imports.edges().items()
+        for target in sorted(targets)
+        if _forbidden(module, target)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_package_stands_in_the_table():
+    packages = {m.split(".")[1] for m in imports.module_names() if m.count(".") >= 2}
+    assert packages <= set(TABLE) | {"grading"}
+
+
+def test_the_table_forbids_what_it_should():
+    assert _forbidden("course_lib.sft.train", "course_lib.alignment.grpo")
+    assert _forbidden("course_lib.sft.train", "course_lib.lineage")
+    assert _forbidden("course_lib.scaling.fit", "course_lib.architecture.attention")
+    assert not _forbidden("course_lib.scaling.fit", "course_lib.architecture.accounting")
+    assert not _forbidden("course_lib.sft.experiments", "course_lib.lineage")
+
+
+def test_no_cycles():
+    graph = {module: set(targets) for module, targets in imports.edges().items()}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail("modules import each other: " + " → ".join(error.args[1]))
+
+
+READS = {"os.environ", "os.getenv", "torch.cuda", "torch.device", "torch.set_num_threads"}
+READS |= {"torch.manual_seed", "torch.set_default_dtype", "torch.get_default_dtype"}
+
+
+@pytest.mark.parametrize("module", imports.module_names())
+def test_import_reads_no_environment_and_picks_no_device(module):
+    path = imports.module_path(module)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [
+        f"{path.name}:{node.lineno} {ast.unparse(node)}"
+        for node in _runs_at_import(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in READS
+    ]
+    assert not found, "\n".join(found)
+
+
+def _runs_at_import(node: ast.AST):
+    """Every node that is evaluated when the module is imported: all but function bodies."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in (*child.decorator_list, *child.args.defaults, *child.args.kw_defaults):
+                if part is not None:
+                    yield part
+                    yield from _runs_at_import(part)
+        elif not isinstance(child, ast.Lambda):
+            yield child
+            yield from _runs_at_import(child)
+
+
+def test_source_hash_sees_code_alone():
+    plain = imports.source_hash("def f(x):\n    return x + 1\n")
+    assert plain == imports.source_hash('def f(x):\n    "Adds."\n    # one\n    return (x + 1)\n')
+    assert plain != imports.source_hash("def f(x):\n    return x + 2\n")
+
+
+def test_a_name_is_followed_to_the_module_that_defines_it():
+    found = imports.imports_of("from course_lib.architecture import Decoder\n")
+    assert found == {"course_lib.architecture.model"}
+    assert imports.imports_of("from course_lib import runtime") == {"course_lib.runtime"}
+    with pytest.raises(ValueError, match="write the import in full"):
+        imports.imports_of("from . import model", "course_lib.architecture.x")
+
+
+def test_closure_stops_where_told():
+    everything = imports.closure(["course_lib.lineage"])
+    stopped = imports.closure(["course_lib.lineage"], stop=["course_lib.lineage"])
+    assert stopped == {"course_lib.lineage"}
+    assert "course_lib.architecture.model" in everything
+    with pytest.raises(ValueError, match="no module 'course_lib.nothing'"):
+        imports.closure(["course_lib.nothing"])
