@@ -145,7 +145,8 @@ def refusal_of(error: dict[str, Any]) -> Refusal:
     path = [p for p in error["loc"] if p not in ("body", "str") and not re.search(r"\[|-", str(p))]
     param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or None
     if error["type"] == "extra_forbidden":
-        message, code = f"This server does not support the field {param!r}.", "unsupported_parameter"
+        message = f"This server does not support the field {param!r}."
+        code = "unsupported_parameter"
     elif error["type"] == "json_invalid":
         message, code, param = "The body is not valid JSON.", "invalid_json", None
     else:
@@ -197,7 +198,8 @@ class Envelope:
         return cls(model, chat, f"{prefix}-{uuid.uuid4().hex[:24]}", int(time.time()))
 
     def whole(self, text: str, finish: str, tokens: dict[str, int]) -> dict[str, Any]:
-        content = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+        message = {"role": "assistant", "content": text}
+        content = {"message": message} if self.chat else {"text": text}
         return self._wrap(content, finish, chunk=False) | {"usage": tokens}
 
     def chunk(self, text: str | None, finish: str | None, *, first: bool = False) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -47,10 +48,10 @@ def build_quantized(
     after = load_quantized(out)
     progress(0.5, "measuring the change")
     with (parents["corpus"] / "validation.jsonl").open() as lines:
-        texts = [json.loads(line)["text"] for line, _ in zip(lines, range(config.documents))]
+        texts = [json.loads(line)["text"] for line in islice(lines, config.documents)]
     documents = [tokenizer.encode(text) for text in texts]
     return {
-        "bytes": size_bytes(after),
+        "bytes": float(size_bytes(after)),
         "compression": size_bytes(before) / size_bytes(after),
         **damage(before, after, documents, tokenizer.eos_id),
     }

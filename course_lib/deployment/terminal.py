@@ -5,8 +5,8 @@
 """
 
 import sys
+from io import TextIOBase
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,14 +17,16 @@ from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.quantize import load_quantized
 
 WELCOME = """\
-This model was trained from nothing in this course, on stories about one small made-up village.
-It knows who lives where, works as what, eats, keeps and wears what; it follows people and things
-from room to room; it counts and does sums up to about twenty. It knows nothing else: no world
-outside the village, no other language, and it forgets each question when it has answered it.
+This model was trained from nothing in this course, on stories about one small made-up \
+village. It knows who lives where, works as what, eats, keeps and wears what; it follows \
+people and things from room to room; it counts and does sums up to about twenty. It knows \
+nothing else: no world outside the village and no other language. It forgets each question \
+once it has answered it.
 
 [bold]Try[/bold]
 {examples}
-[bold]Commands[/bold]  /again (another answer, sampled)   /help   /quit"""
+
+[bold]Commands[/bold]  /again (another answer, sampled)  /help  /quit"""
 
 EXAMPLES = (
     "What is 13 minus 5?",
@@ -39,7 +41,7 @@ def chat(
     tokenizer: Tokenizer,
     *,
     examples: tuple[str, ...] = EXAMPLES,
-    source: TextIO | None = None,
+    source: TextIOBase | None = None,
     console: Console | None = None,
 ) -> None:
     """Answer each line of `source` (standard input) until it ends or says /quit.
@@ -70,10 +72,11 @@ def chat(
 
 def _welcome(console: Console, examples: tuple[str, ...]) -> None:
     lines = "\n".join(f"  {escape(example)}" for example in examples)
-    console.print(Panel(WELCOME.format(examples=lines), title="the village guide", expand=False))
+    text = WELCOME.format(examples=lines)
+    console.print(Panel(text, title="the village guide", width=min(78, console.width)))
 
 
-def _next_line(console: Console, source: TextIO, talking: bool) -> str | None:
+def _next_line(console: Console, source: TextIOBase, talking: bool) -> str | None:
     """One stripped line; None at the end of the input or at Ctrl-C."""
     if talking:
         console.print("[bold cyan]you ›[/bold cyan] ", end="")
