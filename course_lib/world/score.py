@@ -7,7 +7,7 @@ from course_lib.world.documents import write
 from course_lib.world.trace import Break, Fork, Reader
 from course_lib.world.village import Village
 
-SEVERITY = ("unfinished", "grammar", "held out", "arithmetic", "causality", "fact")
+SEVERITY = ("grammar", "unfinished", "held out", "arithmetic", "causality", "fact")
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ def score(village: Village, text: str) -> Score:
         except Fork as fork:
             stack += [(*decisions, i) for i in fork.choices]
         except Break as broken:
-            if not breaks or broken.position > breaks[0].position:
+            if not breaks or broken.through > breaks[0].through:
                 breaks = [broken]
-            elif broken.position == breaks[0].position:
+            elif broken.through == breaks[0].through:
                 breaks.append(broken)
         else:
             log_p = _log_add(log_p, -reader.nats)
@@ -61,10 +61,10 @@ def _explain(text: str, breaks: list[Break]) -> Score:
     at = worst.position
     alike = [broken for broken in breaks if broken.fault == worst.fault]
     expected = list(dict.fromkeys(e.strip() for broken in alike for e in broken.expected))
-    listed = " or ".join(repr(e) for e in expected[:3]) + (" or …" if len(expected) > 3 else "")
     found = repr(text[at : at + 24].strip()) if text[at:].strip() else "the end of the text"
-    if worst.fault in ("fact", "arithmetic", "causality", "held out") and len(expected) > 1:
-        reason = f"{worst.fault} at character {at}: {found} cannot be here"
+    if expected:
+        listed = " or ".join(repr(e) for e in expected[:3]) + (" or …" if expected[3:] else "")
+        reason = f"found {found}, expected {listed}"
     else:
-        reason = f"{worst.fault} at character {at}: found {found}, expected {listed}"
-    return Score(inf, at, reason, worst.fault)
+        reason = f"{found} cannot be here"
+    return Score(inf, at, f"{worst.fault} at character {at}: {reason}", worst.fault)

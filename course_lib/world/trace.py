@@ -11,6 +11,9 @@ The grammar in `documents.py` is ordinary Python that makes its choices through 
 
 A trace adds up -log p in nats, span by span. An option of weight zero can be said but never is: a
 reader that meets it knows *why* the text is impossible (`Options.fault`).
+
+The classes are marked `no_type_check`: they are called a hundred times a document, and the tests'
+type checker would make every sample ten times slower.
 """
 
 from bisect import bisect_right
@@ -18,7 +21,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import log, log1p
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 
 class Span(NamedTuple):
@@ -29,9 +32,11 @@ class Span(NamedTuple):
     nats: float
 
 
+_LONGEST = 80  # no text of the grammar has more characters
 TAGS = ("form", "name", "number", "event", "fact", "step", "place", "sum", "copy", "end")
 
 
+@no_type_check
 class Options:
     """Texts to choose from, with weights. The cumulative sum is kept: drawing is a bisection."""
 
@@ -71,14 +76,19 @@ class Options:
         found = []
         for length in self._lengths:
             end = position + length
+            if end > len(target):
+                break
             i = self._index.get(target[position:end])
-            if i is not None and not (
-                target[end - 1].isalnum() and target[end : end + 1].isalnum()
-            ):
+            if i is not None and not _inside_word(target, end):
                 found.append(i)
         return found
 
 
+def _inside_word(text: str, at: int) -> bool:
+    return text[at - 1 : at].isalnum() and text[at : at + 1].isalnum()
+
+
+@no_type_check
 class Trace:
     """What both kinds of run share: the spans so far and their cost."""
 
@@ -102,6 +112,7 @@ class Trace:
         return "".join([span.text for span in self.spans])
 
 
+@no_type_check
 class Sampler(Trace):
     """Writes a text with the choices of `rng`.
 
@@ -150,12 +161,19 @@ class Fork(Exception):
 
 
 class Break(Exception):
-    """The text cannot go on like this under the choices made so far."""
+    """The text cannot go on like this under the choices made so far.
 
-    def __init__(self, position: int, fault: str, expected: Sequence[str]):
-        self.position, self.fault, self.expected = position, fault, expected
+    `position` is where the wrong words begin, `through` how far the text was understood: past
+    them, where they could have been said but are false.
+    """
+
+    def __init__(self, position: int, through: int, fault: str, expected: Sequence[str]):
+        super().__init__(position, through, fault, expected)
+        self.position, self.through = position, through
+        self.fault, self.expected = fault, expected
 
 
+@no_type_check
 class Reader(Trace):
     """Follows `target` under the decisions given so far; raises Fork at the next open one."""
 
@@ -168,7 +186,7 @@ class Reader(Trace):
 
     def say(self, text: str, tag: str = "form") -> None:
         if not self.target.startswith(text, self.position):
-            raise self._broken("grammar", [text])
+            raise self._broken([text])
         self.position += len(text)
         self._record(text, tag, 0.0)
 
@@ -176,7 +194,7 @@ class Reader(Trace):
         found = options.matching(self.target, self.position)
         possible = [i for i in found if i != but and options.weight(i) > 0]
         if not possible:
-            raise self._broken(options.fault if found else "grammar", options.texts)
+            raise self._false(options, found[0], but) if found else self._broken(options.texts)
         i = possible[0] if len(possible) == 1 else self._decide(possible)
         self.position += len(options.texts[i])
         self._record(options.texts[i], tag, options.nats(i, but))
@@ -195,13 +213,16 @@ class Reader(Trace):
     def tell(self, options: Options, i: int, tag: str) -> None:
         found = options.matching(self.target, self.position)
         if i not in found:
-            raise self._broken(options.fault if found else "grammar", [options.texts[i]])
+            if not found:
+                raise self._broken([options.texts[i]])
+            through = self.position + len(options.texts[found[0]])
+            raise self._broken([options.texts[i]], options.fault, through)
         self.position += len(options.texts[i])
         self._record(options.texts[i], tag, 0.0)
 
     def end(self) -> None:
         if self.position < len(self.target):
-            raise self._broken("grammar", ["the end of the document"])
+            raise self._broken(["the end of the document"])
         super().end()
 
     def _decide(self, choices: list[int]) -> int:
@@ -210,8 +231,18 @@ class Reader(Trace):
         self.taken += 1
         return self.decisions[self.taken - 1]
 
-    def _broken(self, fault: str, expected: Sequence[str]) -> Break:
+    def _false(self, options: Options, i: int, but: int | None) -> Break:
+        """The text says option `i`, which cannot be; perhaps it only lacks its last letters."""
+        texts = enumerate(options.texts)
+        allowed = [text for j, text in texts if j != but and options.weight(j) > 0]
+        through = self.position + len(options.texts[i])
+        broken = self._broken(allowed, options.fault, through)
+        if broken.fault != "unfinished":
+            broken.expected = ()  # too many to name
+        return broken
+
+    def _broken(self, expected: Sequence[str], fault: str = "grammar", through: int = 0) -> Break:
         rest = self.target[self.position :]
-        if not rest or any(text.startswith(rest) for text in expected):
+        if len(rest) < _LONGEST and any(text.startswith(rest) for text in expected):
             fault = "unfinished"
-        return Break(self.position, fault, expected)
+        return Break(self.position, max(through, self.position), fault, expected)

@@ -1,0 +1,51 @@
+"""Marks and intervals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib.world import exam, wilson
+
+
+def test_wilson_worked_by_hand():
+    """8 of 10: (0.8 + 0.192 ± 1.96 sqrt(0.016 + 0.0096)) / 1.384, as in Newcombe's tables."""
+    accuracy = wilson(8, 10)
+    assert (accuracy.rate, accuracy.correct, accuracy.n) == (0.8, 8, 10)
+    assert accuracy.low == pytest.approx(0.4902, abs=5e-5)
+    assert accuracy.high == pytest.approx(0.9433, abs=5e-5)
+
+
+def test_wilson_equals_statsmodels_form_by_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    for correct, n in ((0, 7), (3, 7), (90, 100), (100, 100)):
+        interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
+        ours = wilson(correct, n)
+        assert ours.low == pytest.approx(interval.low, abs=1e-6)
+        assert ours.high == pytest.approx(interval.high, abs=1e-6)
+
+
+@given(st.integers(1, 500), st.data())
+def test_the_interval_holds_the_rate_and_stays_in_bounds(n, data):
+    accuracy = wilson(data.draw(st.integers(0, n)), n)
+    assert 0 <= accuracy.low <= accuracy.rate + 1e-12
+    assert accuracy.rate - 1e-12 <= accuracy.high <= 1
+
+
+def test_an_exam_of_right_and_wrong_replies(world):
+    questions = world.questions("test", 50, seed=3)
+    replies = [q.answer if q.kind != "sum" else "99." for q in questions]
+    marks = exam(world, questions, replies)
+    assert {kind: mark.rate for kind, mark in marks.items()} == {
+        "fact": 1.0,
+        "sum": 0.0,
+        "where": 1.0,
+        "count": 1.0,
+        "stranger": 1.0,
+    }
+
+
+def test_an_exam_refuses_a_missing_reply_and_wilson_refuses_nonsense(world):
+    with pytest.raises(ValueError, match="3 questions but 0 replies"):
+        exam(world, world.questions("test", 3), [])
+    with pytest.raises(ValueError, match="not 3 of 2"):
+        wilson(3, 2)
