@@ -7,7 +7,7 @@ from course_lib.world.documents import write
 from course_lib.world.trace import Break, Fork, Reader
 from course_lib.world.village import Village
 
-SEVERITY = ("grammar", "unfinished", "held out", "arithmetic", "causality", "fact")
+SEVERITY = ("grammar", "held out", "arithmetic", "causality", "fact", "unfinished")
 
 
 @dataclass(frozen=True)

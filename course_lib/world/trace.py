@@ -244,5 +244,5 @@ class Reader(Trace):
     def _broken(self, expected: Sequence[str], fault: str = "grammar", through: int = 0) -> Break:
         rest = self.target[self.position :]
         if len(rest) < _LONGEST and any(text.startswith(rest) for text in expected):
-            fault = "unfinished"
+            fault, through = "unfinished", len(self.target)
         return Break(self.position, max(through, self.position), fault, expected)
