@@ -51,6 +51,7 @@ execute: setup
 # Generated files. `make test` fails where one has drifted.
 notebooks: setup
 	@$(PY) -m tools.notebooks
+	@$(PY) -m tools.draw_map
 
 env: setup
 	@$(PY) -m tools.environment

@@ -9,6 +9,7 @@ STEPS = [
     Step("ruff", [PYTHON, "-m", "ruff", "check", "."], needed=False),
     Step("the import table", [*PYTEST, "tests/test_imports.py"], needed=False),
     Step("generated notebooks", [PYTHON, "-m", "tools.notebooks", "--check"], needed=False),
+    Step("the map of the book", [PYTHON, "-m", "tools.draw_map", "--check"], needed=False),
     Step("environment.yml", [PYTHON, "-m", "tools.environment", "--check"], needed=False),
     Step("requirements.lock", [PYTHON, "-m", "tools.lock", "--check"], needed=False),
     Step("the model: course build all", BUILD_ALL),
