@@ -1,15 +1,36 @@
-"""The grammar: four kinds of document, each a function that makes its choices through a trace."""
+"""The grammar: four kinds of document, each a function that makes its choices through a trace.
+
+The probabilities of its yes-or-no decisions stand in HABITS; all other choices are uniform unless
+the village says otherwise (people by Zipf's law, rooms near to somebody).
+"""
 
 from course_lib.world.trace import Options, Trace
 from course_lib.world.village import KINDS, NUMBERS, OPERATIONS, Village
 from course_lib.world.vocabulary import ADJECTIVES, ATTRIBUTES, OBJECTS, OPENINGS, THINGS
 
+HABITS = {
+    "bio: another fact, after two": 0.65,
+    "quiz: another question, after two": 0.6,
+    "quiz: about a fact (else a sum)": 0.7,
+    "count: somebody brings (else takes)": 0.55,
+    "count: another event": 0.6,
+    "count: running totals": 0.3,
+    "count: worked answer (else at once)": 0.5,
+    "tale: two people (else one)": 0.5,
+    "tale: another event": 0.72,
+    "tale: running comment on the thing": 0.5,
+    "tale: asks for the thing (else a person)": 0.5,
+}
+TAKE, DROP = 2.0, 0.7  # weights of the events of a tale; walking has 1
+
 _OPENINGS = Options(OPENINGS)
 _ADJECTIVES = Options([f" The {adjective}" for adjective in ADJECTIVES])
 _OBJECTS = Options([f" {thing}" for thing in OBJECTS])
 _THINGS = Options([f" {thing}" for thing in THINGS])
-_VERBS = Options([" brings", " takes"], [0.55, 0.45], fault="causality")
-_ASKED = {1: [0.5, 0.5], 2: [0.5, 0.25, 0.25]}
+_BRINGS = HABITS["count: somebody brings (else takes)"]
+_VERBS = Options([" brings", " takes"], [_BRINGS, 1 - _BRINGS], fault="causality")
+_THING = HABITS["tale: asks for the thing (else a person)"]
+_ASKED = {n: [_THING] + [(1 - _THING) / n] * n for n in (1, 2)}
 
 
 def write(village: Village, trace: Trace) -> str:
@@ -25,7 +46,7 @@ def write_bio(village: Village, trace: Trace) -> None:
     person = trace.pick(village.known_people, "name")
     left = 2 ** len(ATTRIBUTES) - 1
     for told in range(len(ATTRIBUTES)):
-        if told >= 2 and not trace.toss(0.65, "another fact"):
+        if told >= 2 and not trace.toss(HABITS["bio: another fact, after two"], "another fact"):
             break
         if told:
             trace.pick(village.subject_options(person), "name")
@@ -38,9 +59,11 @@ def write_bio(village: Village, trace: Trace) -> None:
 def write_quiz(village: Village, trace: Trace) -> None:
     """Two to four questions with short answers, about facts and sums of the train split."""
     for asked in range(4):
-        if asked >= 2 and not trace.toss(0.6, "another question"):
+        if asked >= 2 and not trace.toss(
+            HABITS["quiz: another question, after two"], "another question"
+        ):
             break
-        about_fact = trace.toss(0.7, "about a fact")
+        about_fact = trace.toss(HABITS["quiz: about a fact (else a sum)"], "about a fact")
         trace.say("\nQuestion:" if asked else "Question:")
         if about_fact:
             _quiz_fact(village, trace)
@@ -84,18 +107,18 @@ def write_count(village: Village, trace: Trace) -> None:
     trace.say(".")
     sums, comment = [], False
     for event in range(4):
-        if event and not trace.toss(0.6, "another event"):
+        if event and not trace.toss(HABITS["count: another event"], "another event"):
             break
         before, (op, y) = total, _count_event(village, trace, owner, total)
         total = before + y if op == "plus" else before - y
         sums.append((before, op, y, total))
         if not event:
-            comment = trace.toss(0.3, "comment")
+            comment = trace.toss(HABITS["count: running totals"], "comment")
         if comment:
             trace.say(", now")
             trace.tell(NUMBERS, total, "step")
         trace.say(".")
-    worked = not comment and trace.toss(0.5, "worked")
+    worked = not comment and trace.toss(HABITS["count: worked answer (else at once)"], "worked")
     trace.say(f" How many {things} does {name} have?")
     for x, op, y, result in sums if worked else ():
         trace.say(f" {x} {op} {y} is", "copy")
@@ -131,8 +154,8 @@ class _Scene:
             reachable = self.holder is None and room == self.room
             for verb, words, weight in (
                 ("go", "went to the", 1.0),
-                ("take", "took the", 2.0 * reachable),
-                ("drop", "dropped the", 0.7 * (self.holder == person)),
+                ("take", "took the", TAKE * reachable),
+                ("drop", "dropped the", DROP * (self.holder == person)),
             ):
                 texts.append(f" {name} {words}")
                 weights.append(weight)
@@ -146,11 +169,11 @@ def write_tale(village: Village, trace: Trace) -> None:
     short = thing.split()[-1]
     comment = False
     for event in range(7):
-        if not trace.toss(0.72, "another event"):
+        if not trace.toss(HABITS["tale: another event"], "another event"):
             break
         _tale_event(village, trace, scene, thing)
         if not event:
-            comment = trace.toss(0.5, "comment")
+            comment = trace.toss(HABITS["tale: running comment on the thing"], "comment")
         if comment:
             trace.say(f" So the {short} is in the")
             trace.tell(village.room_options(), scene.room, "step")
@@ -170,7 +193,7 @@ def _tale_opening(village: Village, trace: Trace) -> tuple[_Scene, str]:
     first = trace.pick(village.actors, "name")
     trace.say(" was in the")
     people = {first: trace.pick(village.room_options(), "event")}
-    if trace.toss(0.5, "two people"):
+    if trace.toss(HABITS["tale: two people (else one)"], "two people"):
         trace.say(" and")
         second = trace.pick(village.actors, "name", but=first)
         trace.say(" was in the")
