@@ -1,7 +1,7 @@
 """Alignment: preference pairs (DPO, IPO), then reinforcement learning with checked rewards."""
 
-from course_lib.alignment.grpo import GrpoConfig, group_advantages, grpo, grpo_loss
-from course_lib.alignment.pairs import against, collect_pairs, correctness_pairs
+from course_lib.alignment.grpo import GrpoConfig, group_advantages, grpo, grpo_loss, mean_kl
+from course_lib.alignment.pairs import collect_pairs, correctness_pairs, written_pairs
 from course_lib.alignment.preference import (
     Pair,
     PreferenceConfig,
@@ -16,7 +16,6 @@ __all__ = [
     "GrpoConfig",
     "Pair",
     "PreferenceConfig",
-    "against",
     "collect_pairs",
     "correctness_pairs",
     "dpo_loss",
@@ -25,7 +24,9 @@ __all__ = [
     "grpo_loss",
     "ipo_loss",
     "lenient",
+    "mean_kl",
     "rollout",
     "strict",
     "train_preferences",
+    "written_pairs",
 ]

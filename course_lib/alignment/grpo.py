@@ -9,7 +9,8 @@ than its own group it did, and every token of the reply shares it:
 
 Shao et al. 2024, "DeepSeekMath", equations 3 and 4. Deviations: one gradient step a batch, so
 w = 1 and the clip never acts unless you pass `old`; tokens are averaged over the whole batch, not
-reply by reply, so that long replies aren't favoured (Yu et al. 2025, "DAPO", section 3.3).
+reply by reply, so that long wrong replies aren't let off (Yu et al. 2025, "DAPO", section 3.3).
+TRL multiplies the KL by w as well (`use_bias_correction_kl`); the paper and ours don't.
 """
 
 import copy
@@ -25,7 +26,7 @@ from course_lib.alignment.rollout import Rollout, rollout
 from course_lib.architecture.model import Decoder
 from course_lib.data.tokenizer import Tokenizer
 from course_lib.pretraining.optim import AdamW, param_groups
-from course_lib.sft.masking import IGNORED, pad_rows, target_logprobs
+from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
 from course_lib.world import Question
 
 
@@ -41,6 +42,7 @@ class GrpoConfig:
     clip_ratio: float = 0.2
     temperature: float = 1.0
     max_new_tokens: int = 64
+    microbatch: int = 32
     clip: float = 1.0
     seed: int = 0
 
@@ -121,7 +123,7 @@ def grpo(
         )  # fmt: skip
         rewards = score(reward, sampled.questions, sampled.texts)
         for group in optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (step + 1) / 10)
+            group["lr"] = config.lr * min(1.0, (step + 1) / 5, 2 * (1 - step / config.steps))
         kl = update(model, reference, optimizer, sampled, rewards, config, tokenizer.eos_id)
         useful = (rewards != rewards[:, :1]).any(-1).float().mean().item()
         logs.append(
@@ -148,24 +150,64 @@ def update(
     config: GrpoConfig,
     pad_id: int,
 ) -> float:
-    """One gradient step on sampled replies; returns the KL to the reference, nats a token."""
-    device = next(model.parameters()).device
+    """One gradient step on the sampled replies; returns the KL to the reference, nats a token.
+
+    Groups whose replies all did alike have no advantage and are left out, as in DAPO's dynamic
+    sampling (Yu et al. 2025, section 3.2). Replies of like length share a microbatch.
+    """
+    advantages = group_advantages(rewards).flatten().tolist()
     examples = [example for group in sampled.examples for example in group]
-    inputs, targets = (t.to(device) for t in pad_rows(examples, pad_id))
-    counted = (targets != IGNORED).float()
-    advantages = group_advantages(rewards).flatten().to(device)
-    with torch.no_grad():
-        anchor = target_logprobs(reference(inputs), targets)
-    model.train()
-    logprobs = target_logprobs(model(inputs), targets)
-    loss = grpo_loss(
-        logprobs, logprobs.detach(), anchor, advantages, counted,
-        beta=config.beta, clip_ratio=config.clip_ratio,
-    )  # fmt: skip
+    useful = [pair for pair in zip(examples, advantages, strict=True) if pair[1] != 0]
+    useful.sort(key=lambda pair: pair[0].length)
+    tokens = sum(len(example.reply) for example, _ in useful)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    model.train()
+    kl = 0.0
+    for start in range(0, len(useful), config.microbatch):
+        some, their_advantages = zip(*useful[start : start + config.microbatch], strict=True)
+        loss, kl_sum = _losses(model, reference, some, their_advantages, config, pad_id)
+        (loss / tokens).backward()
+        kl += kl_sum / tokens
     nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimizer.step()
+    return kl
+
+
+def _losses(
+    model: Decoder,
+    reference: Decoder,
+    examples: Sequence[Example],
+    advantages: Sequence[float],
+    config: GrpoConfig,
+    pad_id: int,
+) -> tuple[Tensor, float]:
+    """Loss and KL of one microbatch, both summed over its reply tokens."""
+    device = next(model.parameters()).device
+    inputs, targets = (t.to(device) for t in pad_rows(examples, pad_id))
+    counted = (targets != IGNORED).float()
     with torch.no_grad():
-        kl = (kl_to_reference(logprobs, anchor) * counted).sum() / counted.sum()
-    return kl.item()
+        anchor = target_logprobs(reference(inputs), targets)
+    logprobs = target_logprobs(model(inputs), targets)
+    loss = grpo_loss(
+        logprobs, logprobs.detach(), anchor, torch.tensor(advantages, device=device), counted,
+        beta=config.beta, clip_ratio=config.clip_ratio,
+    )  # fmt: skip
+    kl = (kl_to_reference(logprobs.detach(), anchor) * counted).sum()
+    return loss * counted.sum(), kl.item()
+
+
+@torch.no_grad()
+def mean_kl(model: Decoder, reference: Decoder, sampled: Rollout, pad_id: int) -> float:
+    """KL(model || reference) in nats a token, estimated on replies that `model` sampled."""
+    device = next(model.parameters()).device
+    examples = [example for group in sampled.examples for example in group]
+    total = tokens = 0.0
+    for start in range(0, len(examples), 64):
+        inputs, targets = (
+            t.to(device) for t in pad_rows(examples[start : start + 64], pad_id)
+        )
+        ours, theirs = (target_logprobs(m(inputs), targets) for m in (model, reference))
+        counted = targets != IGNORED
+        total += (kl_to_reference(ours, theirs) * counted).sum().item()
+        tokens += counted.sum().item()
+    return total / tokens

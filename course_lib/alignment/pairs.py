@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from course_lib.alignment.preference import Pair
 from course_lib.alignment.reward import Reward
 from course_lib.alignment.rollout import Rollout
-from course_lib.world import Question
+from course_lib.data.chat import reply_ids
+from course_lib.data.tokenizer import Tokenizer
+from course_lib.sft.synthetic import encode_prompt
+from course_lib.world import Preference, Question
 
 
 def correctness_pairs(
@@ -34,24 +37,6 @@ def correctness_pairs(
     return pairs
 
 
-def against(
-    sampled: Rollout, replies: Sequence[tuple[int, ...]], *, prefer_given: bool
-) -> list[Pair]:
-    """Pairs of one given reply a question and the model's first sample that differs from it.
-
-    prefer_given True prefers the given reply ("I do not know that." to a made-up fact);
-    False prefers the sample (the fact to "I do not know that.").
-    """
-    pairs: list[Pair] = []
-    for examples, given in zip(sampled.examples, replies, strict=True):
-        other = next((e for e in examples if e.reply != given), None)
-        if other is None:
-            continue
-        good, bad = (given, other.reply) if prefer_given else (other.reply, given)
-        pairs.append(Pair(other.prompt, good, bad))
-    return pairs
-
-
 def collect_pairs(
     sample: Callable[[Sequence[Question]], Rollout],
     questions: Sequence[Question],
@@ -69,3 +54,15 @@ def collect_pairs(
         if len(pairs) >= wanted:
             break
     return pairs[:wanted]
+
+
+def written_pairs(tokenizer: Tokenizer, preferences: Sequence[Preference]) -> list[Pair]:
+    """Pairs that somebody wrote (here the world), as token ids."""
+    return [
+        Pair(
+            tuple(encode_prompt(tokenizer, preference.prompt)),
+            tuple(reply_ids(tokenizer, preference.chosen)),
+            tuple(reply_ids(tokenizer, preference.rejected)),
+        )
+        for preference in preferences
+    ]

@@ -41,23 +41,27 @@ def rollout(
     generator: torch.Generator,
     temperature: float = 1.0,
     max_new_tokens: int = 64,
-    at_once: int = 128,
+    at_once: int = 64,
 ) -> Rollout:
     """`samples` replies to each question, drawn at `temperature` from the model."""
     was_training = model.training
     model.eval()
     prompts = [encode_prompt(tokenizer, question.prompt) for question in questions]
     repeated = [prompt for prompt in prompts for _ in range(samples)]
-    replies: list[list[int]] = []
-    for start in range(0, len(repeated), at_once):
-        replies += generate(
+    order = sorted(range(len(repeated)), key=lambda i: len(repeated[i]))  # less padding
+    replies: list[list[int]] = [[] for _ in repeated]
+    for start in range(0, len(order), at_once):
+        chosen = order[start : start + at_once]
+        drawn = generate(
             model,
-            repeated[start : start + at_once],
+            [repeated[i] for i in chosen],
             max_new_tokens=max_new_tokens,
             stop_ids=(tokenizer.end_id, tokenizer.eos_id),
             temperature=temperature,
             generator=generator,
         )
+        for i, reply in zip(chosen, drawn, strict=True):
+            replies[i] = reply
     model.train(was_training)
     examples = [Example(tuple(p), tuple(r)) for p, r in zip(repeated, replies, strict=True)]
     texts = [tokenizer.decode(reply).strip() for reply in replies]

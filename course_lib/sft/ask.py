@@ -8,7 +8,7 @@ from course_lib.architecture.model import Decoder
 from course_lib.architecture.sampling import generate
 from course_lib.data.tokenizer import Tokenizer
 from course_lib.sft.synthetic import encode_prompt
-from course_lib.world import Question
+from course_lib.world import Question, World, reply_of
 
 
 def ask(
@@ -39,6 +39,36 @@ def ask(
         tokenizer.decode([*start, *reply]).strip()
         for start, reply in zip(given, replies, strict=True)
     ]
+
+
+def ask_base(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    world: World,
+    questions: Sequence[Question],
+    *,
+    shots: int = 2,
+    worked: bool = False,
+) -> list[str]:
+    """A base model's reply to each question, asked in the corpus's own form (few-shot).
+
+    worked: begin the first step of a counting reply for it, so that it shows its work.
+    """
+    texts = [world.few_shot(question, shots, worked=worked) for question in questions]
+    prompts = [[tokenizer.eos_id, *tokenizer.encode(text)] for text in texts]
+    stories = [i for i, q in enumerate(questions) if q.kind in ("where", "count")]
+    quizzes = [i for i, q in enumerate(questions) if q.kind not in ("where", "count")]
+    newline = tokenizer.encode("\n")[-1]
+    replies = [""] * len(questions)
+    for chosen, stops, most in ((stories, (), 64), (quizzes, (newline,), 12)):
+        new = complete(
+            model, [prompts[i] for i in chosen], stop_ids=(tokenizer.eos_id, *stops),
+            max_new_tokens=most,
+        )  # fmt: skip
+        for i, ids in zip(chosen, new, strict=True):
+            begun = questions[i].meta.get("first_words", "") if worked else ""
+            replies[i] = reply_of(questions[i], begun + tokenizer.decode(ids))
+    return replies
 
 
 def complete(

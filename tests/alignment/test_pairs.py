@@ -1,8 +1,9 @@
 """Pairs: right beats wrong, at most as many as asked, none where there is nothing to prefer."""
 
-from course_lib.alignment.pairs import against, collect_pairs, correctness_pairs
+from course_lib.alignment.pairs import collect_pairs, correctness_pairs, written_pairs
 from course_lib.alignment.reward import lenient, score, strict
 from course_lib.alignment.rollout import Rollout
+from course_lib.data.tokenizer import train_bpe
 from course_lib.sft.masking import Example
 from course_lib.world import World, WorldConfig
 
@@ -33,13 +34,13 @@ def test_collect_stops_at_the_wanted_number():
     assert len(pairs) == 40
 
 
-def test_against_prefers_what_it_is_told_to():
-    drawn = sampled(QUESTIONS[:2], [["a", "b"], ["b", "b"]])
-    given = [(ord("a"),), (ord("b"),)]
-    (pair,) = against(drawn, given, prefer_given=True)
-    assert (pair.chosen, pair.rejected) == ((ord("a"),), (ord("b"),))
-    (pair,) = against(drawn, given, prefer_given=False)
-    assert (pair.chosen, pair.rejected) == ((ord("b"),), (ord("a"),))
+def test_written_pairs_hold_the_texts():
+    tokenizer = train_bpe(["I do not know that. She lives in Oakby."], vocab_size=280)
+    preferences = WORLD.preferences("train", 10, 0)
+    for pair, written in zip(written_pairs(tokenizer, preferences), preferences, strict=True):
+        assert tokenizer.decode(list(pair.chosen)).strip() == written.chosen
+        assert tokenizer.decode(list(pair.rejected)).strip() == written.rejected
+        assert written.prompt in tokenizer.decode(list(pair.prompt))
 
 
 def test_lenient_reward_can_be_gamed_and_strict_cannot():
