@@ -53,12 +53,15 @@ def python_code(modules: Sequence[str] | None = None) -> Iterator[Record]:
 def library_files(modules: Sequence[str] | None = None) -> Iterator[tuple[Path, str]]:
     """Files of the standard library and their dotted names, sorted."""
     root = Path(sysconfig.get_paths()["stdlib"])
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        if NOT_LIBRARY & set(parts) or parts[0].startswith(("config-", "_sysconfigdata")):
+    for top in sorted(root.iterdir()):
+        if top.stem in NOT_LIBRARY or top.name.startswith(("config-", "_sysconfigdata")):
             continue
-        if modules is None or parts[0] in modules:
-            yield path, ".".join(parts)
+        if modules is not None and top.stem not in modules:
+            continue
+        for path in sorted(top.rglob("*.py")) if top.is_dir() else [top]:
+            parts = path.relative_to(root).with_suffix("").parts
+            if path.suffix == ".py" and not NOT_LIBRARY & set(parts):
+                yield path, ".".join(parts)
 
 
 def package_licence(package: str) -> str:

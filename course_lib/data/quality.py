@@ -76,7 +76,7 @@ def measure(text: str, words: list[str],
         ("cut lines", _share(lines, _cut), 0.0, rules.max_ellipses),
         ("repeated lines", 1 - len(set(lines)) / len(lines), 0.0, rules.max_repeated_lines),
         ("repeated words", _top_bigram(words, text), 0.0, rules.max_top_bigram),
-        ("no stop words", stops, wanted, infinite),
+        ("no stop words", float(stops), float(wanted), infinite),
     ]
 
 

@@ -10,9 +10,10 @@ SPOILT = {
     "too short": "Return it.",
     "word length": "a b c d e f g h i j k l m n o p",
     "few letters": "1234 5678 9012 3456 the and to be of with have",
-    "symbols": "a hash # before words, three # or four # here and there # too",
+    "symbols": "this #page has #signs before #words that were links and #nothing else",
     "bullet list": "\n".join(f"- item number {word} of the list" for word in "abcdef"),
-    "cut lines": "The start of a long and winding page ...\nand then the next of a great many such pages\nwith more …",
+    "cut lines": ("The start of a long and winding page ...\n"
+                  "and then the next of a great many such pages\nwith more …"),
     "repeated lines": "The same line again.\n" * 5 + PROSE[:80],
     "repeated words": "click here " * 12 + "for the rest of it",
     "no stop words": " ".join(["apples", "pears", "plums", "cherries", "quinces", "figs", "dates"]
@@ -35,7 +36,8 @@ def test_each_rule_refuses_and_says_why(rule):
 
 def test_a_reason_holds_the_figure_and_the_threshold():
     assert judge("Return it.").reason == "2 words, at least 8"
-    assert judge(PROSE, QualityRules(max_words=20)).reason == f"{len(PROSE.split())} words, at most 20"
+    shorter = judge(PROSE, QualityRules(max_words=20))
+    assert shorter.reason == f"{len(PROSE.split())} words, at most 20"
     assert judge("Return it.", QualityRules(min_words=2, min_mean_word=2.0)).keep
 
 

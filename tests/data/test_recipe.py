@@ -9,7 +9,7 @@ from course_lib.data.recipe import (
 )
 from course_lib.data.tokenizer import Tokenizer
 
-CONFIG = CorpusConfig(people=64, documents=300, held_out_documents=40)
+CONFIG = CorpusConfig(people=64, documents=200, held_out_documents=40)
 
 
 def quiet(fraction, message):
@@ -20,17 +20,17 @@ def quiet(fraction, message):
 def built(tmp_path_factory):
     corpus, tokenizer = (tmp_path_factory.mktemp(name) for name in ("corpus", "tokenizer"))
     figures = build_corpus(CONFIG, {}, corpus, corpus, quiet)
-    more = build_tokenizer(TokenizerConfig(vocab_size=400), {"corpus": corpus}, tokenizer,
+    more = build_tokenizer(TokenizerConfig(vocab_size=330), {"corpus": corpus}, tokenizer,
                            tokenizer, quiet)
-    return corpus, tokenizer, figures | more
+    return corpus, tokenizer, {**figures, **more}
 
 
 def test_counts_are_exact_and_splits_are_disjoint(built):
     corpus, _, figures = built
     texts = {split: [d["text"] for d in read_documents(corpus, split)]
              for split in ("train", "validation", "test")}
-    assert [len(t) for t in texts.values()] == [300, 40, 40]
-    assert figures["train_documents"] == 300
+    assert [len(t) for t in texts.values()] == [200, 40, 40]
+    assert figures["train_documents"] == 200
     assert not set(texts["train"]) & set(texts["validation"])
     assert not set(texts["train"]) & set(texts["test"])
     assert figures["train_bytes"] == sum(len(t.encode()) for t in texts["train"])
@@ -49,7 +49,7 @@ def test_the_nats_are_the_worlds_own(built):
 def test_the_same_config_gives_the_same_bytes(built, tmp_path):
     corpus, tokenizer, figures = built
     again = build_corpus(CONFIG, {}, tmp_path, tmp_path, quiet)
-    again |= build_tokenizer(TokenizerConfig(vocab_size=400), {"corpus": tmp_path}, tmp_path,
+    again |= build_tokenizer(TokenizerConfig(vocab_size=330), {"corpus": tmp_path}, tmp_path,
                              tmp_path, quiet)
     assert again == figures
     for folder, name in ((corpus, "train.jsonl"), (corpus, "test.jsonl"), (corpus, "world.json"),
@@ -60,8 +60,8 @@ def test_the_same_config_gives_the_same_bytes(built, tmp_path):
 def test_the_tokenizer_compresses_held_out_text(built):
     _, folder, figures = built
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    assert tokenizer.vocab_size == figures["vocab_size"] == 400
-    assert 1.8 < figures["bytes_per_token"] < 5
+    assert tokenizer.vocab_size == figures["vocab_size"] == 330
+    assert 1.5 < figures["bytes_per_token"] < 5
 
 
 def test_nonsense_is_refused():

@@ -29,10 +29,11 @@ def reference_bpe(texts, vocab_size):
 
 def corpora():
     generator = random.Random(0)
-    yield "world", [r.text for r in source("world", n=4000)], 768
-    yield "reference manual", [r.text for r in source("python_docs", kinds=("reference",))], 2048
-    yield "random Unicode", ["".join(generator.choice("aab é日ß😀\n1x") for _ in range(400))
-                             for _ in range(50)], 400
+    yield "world", [r.text for r in source("world", n=1500)], 600
+    yield "reference manual", [r.text[:4000] for r in source(
+        "python_docs", kinds=("reference",))], 1024
+    yield "random Unicode", ["".join(generator.choice("aab é日ß😀\n1x") for _ in range(120))
+                             for _ in range(20)], 400
 
 
 def test_merges_and_ids(parity):
