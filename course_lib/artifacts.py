@@ -47,7 +47,7 @@ def _key(recipe: Recipe) -> str:
     content = {
         "name": recipe.name,
         "config": asdict(recipe.config),
-        "code": imports.closure_hash([recipe.build.__module__]),
+        "code": imports.closure_hash([recipe.build.__module__], stop=["course_lib.runtime"]),
         "parents": [parent.key for parent in recipe.parents],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

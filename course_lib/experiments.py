@@ -34,7 +34,8 @@ class Experiment:
     @property
     def code(self) -> str:
         """Hash of the code that the experiment runs."""
-        return imports.closure_hash([self.run.__module__])
+        stop = ["course_lib.runtime", "course_lib.experiments", "course_lib.lineage"]
+        return imports.closure_hash([self.run.__module__], stop=stop)
 
 
 def experiment(name: str, config: Any) -> Callable:

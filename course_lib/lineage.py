@@ -120,7 +120,7 @@ def artifact(name: str) -> Artifact:
 def world() -> World:
     """The micro-world that the corpus was drawn from."""
     config = json.loads((artifact("corpus").path / "world.json").read_text())
-    return World(WorldConfig(**config))
+    return World(WorldConfig.from_dict(config))
 
 
 def corpus() -> Path:

@@ -16,9 +16,9 @@ class Profile:
     # corpus and tokenizer
     people: int = 192
     documents: int = 110_000
-    held_out_documents: int = 1_500
+    held_out_documents: int = 2_000
     vocab_size: int = 768
-    seq_len: int = 128
+    seq_len: int = 192
     # base model
     d_model: int = 128
     n_layers: int = 4

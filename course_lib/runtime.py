@@ -42,7 +42,7 @@ def device() -> torch.device:
 
 
 def autocast() -> AbstractContextManager:
-    """bfloat16 arithmetic on a GPU, float32 on a CPU (whose bfloat16 may be emulated, so slower)."""
+    """bfloat16 arithmetic on a GPU; float32 on a CPU, whose bfloat16 may be emulated and slow."""
     if device().type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
@@ -59,7 +59,7 @@ def compiled(model: torch.nn.Module) -> torch.nn.Module:
 
 
 def seed_all(seed: int) -> None:
-    """Seed Python's and torch's global generators; library code of ours takes generators instead."""
+    """Seed the global generators of Python and torch; our own code takes generators instead."""
     random.seed(seed)
     torch.manual_seed(seed)
 

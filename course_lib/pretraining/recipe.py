@@ -70,6 +70,30 @@ def tokenized_split(corpus: Path, name: str, tokenizer: Tokenizer, seq_len: int)
     )
 
 
+class Curve:
+    """The run's log, kept on disk as it grows, so that a run that resumes has the whole of it.
+
+    Every ``every`` steps it takes the loss on held-out rows as well.
+    """
+
+    def __init__(self, path: Path, held_out: Packed, eos_id: int, every: int = 200):
+        self.path, self.eos_id, self.every = path, eos_id, every
+        self.held_out = Packed(held_out.inputs[:128], held_out.targets[:128])
+
+    def add(self, log: StepLog, model: Decoder) -> None:
+        """Append a line: step, training loss, and now and then the held-out loss."""
+        line = {"step": log.step, "loss": log.loss, "lr": log.lr, "grad_norm": log.grad_norm}
+        if log.step % self.every == 0:
+            line["held_out"] = validation_loss(model, self.held_out, self.eos_id).per_token
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def save(self, path: Path) -> None:
+        """Write the log in the order of steps; where a resumed run repeats a step, it counts once."""
+        lines = {line["step"]: line for line in map(json.loads, self.path.read_text().splitlines())}
+        path.write_text(json.dumps([lines[step] for step in sorted(lines)]))
+
+
 def build_base(
     config: BaseConfig,
     parents: dict[str, Path],
@@ -85,18 +109,22 @@ def build_base(
     generator = torch.Generator().manual_seed(config.seed)
     model = Decoder(config.model(tokenizer.vocab_size), generator=generator).to(runtime.device())
 
+    curve = Curve(work / "curve.jsonl", held_out.packed, tokenizer.eos_id)
+
     def report(log: StepLog) -> None:
+        curve.add(log, model)
         progress(log.step / config.steps, f"step {log.step}, loss {log.loss:.3f}")
 
     train(
         model,
-        lambda step: batch(rows, config.batch_rows, step, seed=config.seed),
+        lambda step: batch(rows, step, config.batch_rows, seed=config.seed),
         config.run(),
         eos_id=tokenizer.eos_id,
         checkpoint=work / "run.safetensors",
         on_log=report,
     )
     save_model(model, out)
+    curve.save(out / "curve.json")
     loss = validation_loss(model, held_out.packed, tokenizer.eos_id)
     floor = held_out.floor_nats
     return {

@@ -85,14 +85,17 @@ def train(
     checkpoint: Path | None = None,
     on_log: Callable[[StepLog], None] | None = None,
     loss_fn: Callable[..., Tensor] = cross_entropy,
+    until: int | None = None,
 ) -> list[StepLog]:
     """Train ``model`` in place and return the log.
 
     ``batch_at(step)`` gives (inputs, targets), both [batch seq], targets -100 where there is no
     loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``, the
-    run saves there every ``save_every`` steps and goes on from there if the file exists. Raises
-    ValueError where the loss stops being finite, and names the step.
+    run saves there every ``save_every`` steps and goes on from there if the file exists. ``until``
+    stops early, on the schedule of the whole run. Raises ValueError where the loss stops being
+    finite, and names the step.
     """
+    last = min(until or config.steps, config.steps)
     groups = param_groups(model, config.weight_decay)
     optimizer = AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
     first = 0
@@ -101,7 +104,7 @@ def train(
     forward, where = runtime.compiled(model), next(model.parameters()).device
     logs, tokens, began = [], 0, time.perf_counter()
     model.train()
-    for step in range(first, config.steps):
+    for step in range(first, last):
         inputs, targets = (tensor.to(where) for tensor in batch_at(step))
         rate = _set_rate(optimizer, config, step)
         with runtime.autocast():
@@ -110,7 +113,7 @@ def train(
         optimizer.step()
         tokens += int((targets != IGNORE).sum())
         done = step + 1
-        if done % config.log_every == 0 or done == config.steps or step == first:
+        if done % config.log_every == 0 or done == last or step == 0:
             seconds = time.perf_counter() - began
             _require_finite(loss, done)
             logs.append(
@@ -125,7 +128,7 @@ def train(
             )
             if on_log:
                 on_log(logs[-1])
-        if checkpoint and (done % config.save_every == 0 or done == config.steps):
+        if checkpoint and (done % config.save_every == 0 or done == last):
             save_checkpoint(checkpoint, done, model, optimizer)
     model.eval()
     return logs
