@@ -166,7 +166,7 @@ def draw(svg: str, caption: str, alt: str) -> None:
     """Show a map on a page, with its caption and a description in words."""
     picture = re.sub(r'aria-label="[^"]*"', f'aria-label="{show.escape(alt)}"', svg, count=1)
     show.html(
-        '<figure class="course-figure" style="margin:1rem 0;max-width:100%">'
+        '<figure class="course-figure" style="margin:1rem 0;max-width:100%;overflow-x:auto">'
         f"{picture}{show.figcaption(caption)}</figure>",
         text=f"[figure] {caption}\n{alt}",
     )
@@ -194,9 +194,12 @@ def _arrow(path: str, colour: str, marker: str) -> str:
 def _box(
     x: Size, y: Size, width: Size, height: Size, text: str, *, round_: int, size: int = 16
 ) -> str:
-    return (
+    place = (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" rx="{round_}" '
-        'fill="rgba(128,128,128,.12)" stroke="currentColor" stroke-width="1.5"/>'
+    )
+    return (
+        f'{place}fill="var(--pst-color-background, var(--jp-layout-color0, Canvas))"/>'
+        f'{place}fill="rgba(128,128,128,.12)" stroke="currentColor" stroke-width="1.5"/>'
         f'<text x="{x + width / 2:.0f}" y="{y + height / 2 + size * 0.35:.1f}" '
         f'font-size="{size}" fill="currentColor" text-anchor="middle">{show.escape(text)}</text>'
     )
@@ -211,5 +214,5 @@ def _svg(width: Size, height: Size, parts: list[str], label: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="{role}" aria-label="{label}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" style="width:{width:.0f}px;max-width:100%;'
-        f'height:auto">{"".join(parts)}</svg>'
+        f'min-width:min({width:.0f}px,26rem);height:auto">{"".join(parts)}</svg>'
     )

@@ -85,7 +85,8 @@ def figure(
     """Draw on the yielded axes; the figure is shown when the block ends.
 
     Yields one Axes, or an array of them where rows × columns > 1. `width` and `height` are inches
-    at 96 pixels each, for the whole figure; on a narrow screen it shrinks to fit.
+    at 96 pixels each, for the whole figure; on a narrow screen it shrinks, down
+    to where its words can still be read.
     Raises ValueError without a caption or alt text, or where a numeric axis has no label.
     """
     for name, text in (("caption", caption), ("alt", alt)):
@@ -107,7 +108,7 @@ def to_html(drawing: Figure, caption: str, alt: str) -> str:
     label = html.escape(" ".join(alt.split()), quote=True)
     picture = picture.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
     return (
-        '<figure class="course-figure" style="margin:1rem 0;max-width:100%">'
+        '<figure class="course-figure" style="margin:1rem 0;max-width:100%;overflow-x:auto">'
         f"{picture}{show.figcaption(caption)}</figure>"
     )
 
@@ -141,7 +142,7 @@ def _responsive(text: str) -> str:
         raise ValueError("matplotlib wrote an SVG without width, height or viewBox")
     pixels = float(box[1]) * 96 / 72
     text = re.sub(r'\b(width|height)="[\d.]+pt" ?', "", text, count=2)
-    style = f"width:{pixels:.0f}px;max-width:100%;height:auto;overflow:visible"
+    style = f"width:{pixels:.0f}px;max-width:100%;min-width:min({pixels:.0f}px,26rem);height:auto"
     return text.replace("<svg ", f'<svg style="{style}" ', 1)
 
 

@@ -7,6 +7,7 @@ the book, in JupyterLab and in Colab alike. No script, font or image is fetched 
 """
 
 import html as _html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 
@@ -21,6 +22,7 @@ TINTS = (
     "rgba(240,228,66,.38)",
     "rgba(213,94,0,.28)",
 )
+_BREAK = "\u200b"
 _SCROLL = "overflow-x:auto;max-width:100%"
 _MONO = "font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.875em;line-height:1.75"
 _PRE = f"{_MONO};white-space:pre-wrap;overflow-wrap:anywhere;margin:0;text-align:left"
@@ -101,9 +103,9 @@ def _table_html(
     )
     body = []
     for row in cells:
-        first = f'<th scope="row" style="{align[0]};font-weight:600">{escape(row[0])}</th>'
+        first = f'<th scope="row" style="{align[0]};font-weight:600">{_breakable(row[0])}</th>'
         rest = "".join(
-            f'<td style="{side}">{escape(value)}</td>'
+            f'<td style="{side}">{_breakable(value)}</td>'
             for value, side in zip(row[1:], align[1:], strict=True)
         )
         body.append(f"<tr>{first}{rest}</tr>")
@@ -114,6 +116,15 @@ def _table_html(
         f"{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table>{foot}</div>"
     )
+
+
+def _breakable(text: str) -> str:
+    """The text escaped, its long names (a.b.c_d) allowed to wrap, so that columns stay narrow."""
+
+    def wrap(match: re.Match) -> str:
+        return escape(re.sub(r"(?<=[._(=/])(?=\w)", _BREAK, match[0])).replace(_BREAK, "<wbr>")
+
+    return re.sub(r"\S+", lambda m: wrap(m) if len(m[0]) > 15 else escape(m[0]), text)
 
 
 def _table_text(columns: list[str], cells: list[list[str]], caption: str) -> str:

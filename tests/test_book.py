@@ -115,6 +115,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         context = chromium.new_context()
+        context.set_default_timeout(120_000)  # a machine that also runs other tests is slow
         tab = Browser(context.new_page(), f"http://127.0.0.1:{server.server_port}/")
         context.route("**/*", tab.route)
         tab.page.on("console", lambda m: tab.errors.append(m.text) if m.type == "error" else None)
@@ -157,6 +158,6 @@ def test_page_opened_as_a_file(browser, name):
 def test_search_finds_a_term_without_a_network(browser, place):
     home = browser.base if place == "served" else HTML.as_uri() + "/"
     browser.start(home + "search.html?q=entropy")
-    browser.page.wait_for_selector("#search-results li a", timeout=10_000)
+    browser.page.wait_for_selector("#search-results li a")
     browser.page.wait_for_timeout(500)
     assert not browser.blocked + browser.errors

@@ -18,6 +18,10 @@ function repairNames() {
   for (const e of document.querySelectorAll("details.hide > summary")) {
     e.removeAttribute("aria-label");
   }
+  /* The bibliography says that it is a list: then its entries are items. */
+  for (const e of document.querySelectorAll('.citation-list[role="list"] > *')) {
+    e.setAttribute("role", "listitem");
+  }
   /* The arrows of the sidebar say which chapter they open. */
   for (const e of document.querySelectorAll(".bd-sidebar-primary details > summary")) {
     const chapter = e.closest("li")?.querySelector("a")?.textContent.trim() || "this part";
@@ -34,7 +38,7 @@ function repairScrolling() {
     table.replaceWith(box);
     box.append(table);
   }
-  const selector = "article pre, article .table-box, article .math, article .output";
+  const selector = "article pre, .table-box, .course-figure, article .math, article .output";
   for (const e of document.querySelectorAll(selector)) {
     if (e.scrollWidth > e.clientWidth + 1 && !e.hasAttribute("tabindex")) e.tabIndex = 0;
   }
