@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPO = Path(__file__).resolve().parent.parent
 OFFLINE = REPO / "tools" / "offline"
@@ -30,6 +31,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     p for p in (str(OFFLINE), str(REPO), os.environ.get("PYTHONPATH")) if p
 )
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
+
+# The same examples in every run, and no deadline: the machine may be busy.
+settings.register_profile("course", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("course")
 
 
 @pytest.fixture(autouse=True)
