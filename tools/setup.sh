@@ -58,20 +58,44 @@ if [ ! -d $VENV ]; then
     "$python" -m venv $VENV
 fi
 
-pip() { $VENV/bin/python -m pip --disable-pip-version-check "$@"; }
+LOG=$VENV/install.log
+want_count=$(grep -c '==' requirements.lock)
+
+install() { # pip install "$@", with a line that says how far it is
+    began=$(date +%s)
+    : >$LOG
+    $VENV/bin/python -m pip --disable-pip-version-check install --progress-bar off "$@" >>$LOG 2>&1 &
+    job=$!
+    last=$began
+    while kill -0 $job 2>/dev/null; do
+        sleep 1
+        now=$(date +%s)
+        seen=$(grep -c '^Collecting\|^Requirement already' $LOG || true)
+        line="setup: $seen packages found of about $want_count, $((now - began)) s"
+        grep -q '^Installing collected' $LOG && line="setup: unpacking, $((now - began)) s"
+        if [ -t 1 ]; then
+            printf '\r%s ' "$line"
+        elif [ $((now - last)) -ge 20 ]; then
+            last=$now
+            echo "$line"
+        fi
+    done
+    if [ -t 1 ]; then printf '\r%60s\r' ''; fi
+    wait $job || { tail -n 12 $LOG >&2; return 1; }
+}
+
 rm -f $STAMP
 if [ "${TORCH:-}" = cpu ]; then
     echo "setup: PyTorch, the CPU build"
-    pip install --quiet --index-url https://download.pytorch.org/whl/cpu \
-        "$(grep '^torch==' requirements.lock)" ||
+    install --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' requirements.lock)" ||
         fail "PyTorch's CPU build could not be installed" \
             "check that download.pytorch.org can be reached, or leave TORCH=cpu out"
 fi
-echo "setup: installing requirements.lock ($(grep -c '==' requirements.lock) packages; minutes the first time)"
-pip install --quiet -r requirements.lock ||
+echo "setup: installing requirements.lock ($want_count packages; minutes the first time)"
+install -r requirements.lock ||
     fail "requirements.lock could not be installed" \
-        "read pip's last lines above; without a network nothing can be installed"
-pip install --quiet --quiet --no-deps --no-build-isolation --editable . ||
+        "read pip's last lines above (all of them: $LOG); a network is needed this once"
+install --no-deps --no-build-isolation --editable . ||
     fail "the course's own package could not be installed" "read pip's last lines above"
 echo "$want" >$STAMP
 echo "setup: $VENV is ready"
