@@ -6,11 +6,10 @@ once, and gives the weights.
 """
 
 import json
-import time
 from functools import cache
 from pathlib import Path
 
-from rich.console import Console
+from tqdm import tqdm
 
 from course_lib import artifacts, profile, runtime
 from course_lib.alignment.recipe import AlignedConfig, build_aligned
@@ -106,12 +105,12 @@ def artifact(name: str) -> Artifact:
     wanted = recipe(name)
     if artifacts.folder(wanted).is_dir():
         return artifacts.ensure(wanted)
-    with Console(stderr=True).status(f"building {name}") as status:
-        began = time.perf_counter()
+    with tqdm(total=100, unit="%", desc=name, leave=False) as bar:
 
         def progress(fraction: float, text: str) -> None:
-            seconds = time.perf_counter() - began
-            status.update(f"{text} ({fraction:.0%}, {seconds:.0f} s since the start)")
+            bar.set_description(text)
+            bar.n = round(100 * fraction)
+            bar.refresh()
 
         return artifacts.ensure(wanted, progress)
 

@@ -6,6 +6,7 @@ import random
 import resource
 import sys
 import time
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _page: dict = {}
 
 
 def repository() -> Path | None:
-    """The checkout that this package is imported from, or None where only the wheel is installed."""
+    """The checkout that this package is imported from, or None where only the wheel is there."""
     root = Path(__file__).resolve().parents[1]
     return root if (root / "book").is_dir() else None
 
@@ -71,6 +72,7 @@ def start(page: str, seed: int = 0) -> Profile:
     profile = current()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", message=".*(IProgress|ipywidgets).*")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     seed_all(seed)
     (build_dir() / "figures" / f"{page}.json").unlink(missing_ok=True)

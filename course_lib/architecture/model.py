@@ -21,8 +21,6 @@ from torch.nn import functional as F
 from course_lib.architecture.attention import attention, causal_mask, document_mask
 from course_lib.architecture.ops import rms_norm, rope, rope_tables, swiglu
 
-INIT_STD = 0.02  # Radford et al. 2019 (GPT-2), section 2.3, kept by Llama
-
 
 @runtime_checkable  # lets the type checker of the tests look for the two members
 class Cache(Protocol):
@@ -176,15 +174,18 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def _init_weights(self, generator: torch.Generator | None) -> None:
-        """N(0, 0.02); the 2 n_layers matrices that write to the residual stream, less by its root.
+        """N(0, 1 / d_in), so that a matrix keeps the scale of what it reads.
 
-        Their sum then keeps the variance of one (Radford et al. 2019, section 2.3).
+        The 2 n_layers matrices that write to the residual stream get less by the root of their
+        number: their sum then keeps the variance of one (Radford et al. 2019, section 2.3). GPT-2
+        and Llama use 0.02 throughout, which is near 1 / sqrt(d_in) at their widths; at d_model 128
+        it is a quarter of that, and the course's model learned more slowly from it.
         """
-        small = INIT_STD / (2 * self.config.n_layers) ** 0.5
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 writes = name.endswith(("attention.out.weight", "mlp.down.weight"))
-                weight.normal_(0.0, small if writes else INIT_STD, generator=generator)
+                residual = 2 * self.config.n_layers if writes else 1
+                weight.normal_(0.0, (weight.shape[1] * residual) ** -0.5, generator=generator)
 
     def forward(
         self,

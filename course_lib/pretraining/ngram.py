@@ -1,4 +1,4 @@
-"""The oldest language model: counts of the last few tokens. The baseline that a network must beat."""
+"""The oldest language model: counts of the last few tokens, the baseline to beat."""
 
 import math
 from collections import defaultdict

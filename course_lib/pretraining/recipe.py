@@ -89,7 +89,7 @@ class Curve:
             file.write(json.dumps(line) + "\n")
 
     def save(self, path: Path) -> None:
-        """Write the log in the order of steps; where a resumed run repeats a step, it counts once."""
+        """Write the log in the order of steps; a step that a resumed run repeats counts once."""
         lines = {line["step"]: line for line in map(json.loads, self.path.read_text().splitlines())}
         path.write_text(json.dumps([lines[step] for step in sorted(lines)]))
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.pretraining.ngram import NGram
@@ -18,6 +18,7 @@ def test_by_hand():
     assert model.probability(1, [3]) == pytest.approx(unigram_b), "3 was never a context"
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 4), max_size=8), max_size=5), st.integers(1, 4))
 def test_probabilities_sum_to_one(documents, order):
     model = NGram(order, 5).fit(documents)
