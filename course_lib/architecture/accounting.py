@@ -44,9 +44,8 @@ def forward_flops(config: ModelConfig, seq: int, batch: int = 1) -> int:
 
     2 a b c for [a, b] @ [b, c]: each weight meets each token once, and scores and mix take
     2 seq^2 d_model each a layer. Masked scores count, as kernels without block skipping compute
-    them and torch's FlopCounterMode counts them. Norms, softmax and RoPE are left out (under 2 %
-    of the total at d_model 512, more in the smallest models). Source: Hoffmann et al. 2022,
-    appendix F.
+    them and torch's FlopCounterMode counts them. Norms, softmax and RoPE are left out. Source:
+    Hoffmann et al. 2022, appendix F.
     """
     n = count_parameters(config)
     head = config.vocab_size * config.d_model  # tied or not, the product is made
@@ -59,7 +58,7 @@ def training_flops(config: ModelConfig, tokens: int, seq: int) -> int:
     """FLOPs to train on `tokens` tokens in rows of `seq`: the backward pass costs two forward ones.
 
     Each product Y = X W needs two more of the same size, for the gradients of X and of W. For long
-    rows of a big model it is near 6 N D (Kaplan et al. 2020, equation 2.2).
+    rows of a big model it is near 6 N D (Kaplan et al. 2020, section 2.1).
     """
     return 3 * forward_flops(config, seq) * tokens // seq
 

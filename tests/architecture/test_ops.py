@@ -66,7 +66,7 @@ def test_rope_scores_depend_on_the_distance_alone(m, n, shift):
         turned_q = rope(q.expand(64, 8), cos, sin)[i]
         return turned_q @ rope(k.expand(64, 8), cos, sin)[j]
 
-    torch.testing.assert_close(score(m + shift, n + shift), score(m, n), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(score(m + shift, n + shift), score(m, n), atol=1e-4, rtol=1e-4)
 
 
 def test_rope_keeps_lengths():
