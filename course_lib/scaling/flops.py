@@ -6,7 +6,7 @@ from course_lib.architecture.accounting import count_parameters, forward_flops, 
 from course_lib.architecture.model import ModelConfig
 
 
-def six_nd(parameters: float, tokens: float) -> float:
+def six_nd(parameters: int | float, tokens: int | float) -> float:
     """C = 6ND: each weight is multiplied and added once forward (2) and twice backward (4).
 
     Source: Kaplan et al. 2020, section 2.1. N there leaves the embeddings out, in Hoffmann et al.
