@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 REPO = Path(__file__).resolve().parent.parent
@@ -76,6 +77,24 @@ def render() -> tuple[str, set[str]]:
     return HEADER + "\n".join(lines) + "\n", missing
 
 
+def too_new(text: str) -> list[str]:
+    """Locked versions that the first patch release of a supported Python refuses."""
+    found = []
+    for requirement in _lines(text):
+        asked = distribution(requirement.name).metadata.get("Requires-Python")
+        for python in PYTHONS:
+            applies = not requirement.marker or requirement.marker.evaluate(
+                {"python_version": python}
+            )
+            if asked and applies and not SpecifierSet(asked).contains(f"{python}.0"):
+                found.append(f"{requirement} refuses Python {python}.0: it asks for {asked}")
+    return found
+
+
+def _lines(text: str) -> list[Requirement]:
+    return [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def _marker(pythons: list[str]) -> str:
     if len(pythons) == len(PYTHONS):
         return ""
@@ -86,15 +105,11 @@ def _marker(pythons: list[str]) -> str:
 
 def locked() -> dict[str, str]:
     """name -> version of the lock that applies to this Python."""
-    found = {}
-    for line in TARGET.read_text().splitlines():
-        if line and not line.startswith("#"):
-            requirement = Requirement(line)
-            if not requirement.marker or requirement.marker.evaluate():
-                found[canonicalize_name(requirement.name)] = next(
-                    iter(requirement.specifier)
-                ).version
-    return found
+    return {
+        canonicalize_name(requirement.name): next(iter(requirement.specifier)).version
+        for requirement in _lines(TARGET.read_text())
+        if not requirement.marker or requirement.marker.evaluate()
+    }
 
 
 def problems() -> list[str]:
@@ -120,6 +135,9 @@ def main() -> int:
         )
         return bool(wrong)
     text, missing = render()
+    if refused := too_new(text):
+        print("\n".join([*refused, "install older versions into .venv, then make lock again"]))
+        return 1
     TARGET.write_text(text)
     print(f"{TARGET.name}: {len(text.splitlines()) - 2} packages")
     if missing:
