@@ -92,13 +92,12 @@ def test_one_generator_state_gives_one_model():
 def test_initial_spread_and_first_loss():
     config = ModelConfig(vocab_size=500, d_model=128, n_layers=8)
     model = Decoder(config, torch.Generator().manual_seed(0))
-    gate, down = model.blocks[0].mlp.gate.weight, model.blocks[3].mlp.down.weight
-    assert gate.std().item() == pytest.approx(gate.shape[1] ** -0.5, rel=0.02)
-    assert down.std().item() == pytest.approx((16 * down.shape[1]) ** -0.5, rel=0.02)
+    block = model.blocks[3]
+    assert block.mlp.gate.weight.std().item() == pytest.approx(128**-0.5, rel=0.02)
+    assert block.mlp.down.weight.std().item() == pytest.approx(344**-0.5 / 4, rel=0.02)
     x = torch.randint(0, 500, (4, 64), generator=torch.Generator().manual_seed(0))
     loss = torch.nn.functional.cross_entropy(model(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
-    # tied logits are unit normals: E[logsumexp] = ln V + 1/2
-    assert loss.item() == pytest.approx(math.log(500) + 0.5, abs=0.1)
+    assert loss.item() == pytest.approx(math.log(500) + 0.5, abs=0.1)  # logits of variance 1
 
 
 @pytest.mark.parametrize("tied", [True, False])
