@@ -38,9 +38,10 @@ function repairScrolling() {
     table.replaceWith(box);
     box.append(table);
   }
-  const selector = "article pre, .table-box, .course-figure, article .math, article .output";
-  for (const e of document.querySelectorAll(selector)) {
-    if (e.scrollWidth > e.clientWidth + 1 && !e.hasAttribute("tabindex")) e.tabIndex = 0;
+  const boxes = "article pre, .table-box, .course-figure, article .output, article mjx-container";
+  for (const e of document.querySelectorAll(boxes)) {
+    const scrolls = e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight;
+    if (scrolls && getComputedStyle(e).overflowX !== "visible") e.tabIndex = 0;
   }
 }
 
@@ -48,4 +49,5 @@ document.addEventListener("DOMContentLoaded", () => {
   repairNames();
   repairScrolling();
 });
+addEventListener("load", () => window.MathJax?.startup?.promise?.then(repairScrolling));
 addEventListener("resize", repairScrolling);
