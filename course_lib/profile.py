@@ -20,22 +20,20 @@ class Profile:
     vocab_size: int = 768
     seq_len: int = 192
     # base model
-    d_model: int = 128
+    d_model: int = 96
     n_layers: int = 4
-    n_heads: int = 4
-    n_kv_heads: int = 2
-    d_ff: int = 344
-    pretrain_steps: int = 2_400
-    pretrain_rows: int = 16
-    pretrain_lr: float = 2e-3
+    n_heads: int = 3
+    n_kv_heads: int = 1
+    d_ff: int = 304
+    pretrain_steps: int = 4_000
+    pretrain_rows: int = 6
+    pretrain_lr: float = 2.5e-3
     # supervised fine-tuning
     sft_examples: int = 8_000
     sft_steps: int = 500
     # alignment
     preference_pairs: int = 800
     grpo_steps: int = 60
-    # a page may spend this many core-seconds of its own
-    page_seconds: int = 90
 
     def __post_init__(self):
         if self.d_model % self.n_heads:

@@ -24,7 +24,7 @@ class WorldConfig:
     strangers: int = 96
     zipf: float = 1.0
     zipf_offset: int = 8
-    mix: tuple[float, float, float, float] = (0.28, 0.24, 0.26, 0.22)  # of KINDS
+    mix: tuple[float, float, float, float] = (0.30, 0.27, 0.29, 0.14)  # of KINDS
     max_start: int = 20
     max_step: int = 9
 
