@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from course_lib import runtime
 from course_lib.data.tokenizer import Tokenizer
 from course_lib.deployment.app import LOOPBACK, MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
@@ -44,7 +45,7 @@ def serve(
     """
     if not is_loopback(host) and not api_key:
         raise ValueError(f"host={host!r} can be reached from outside: set an API key")
-    engine = Engine(load_quantized(quantized), tokenizer)
+    engine = Engine(load_quantized(quantized).to(runtime.device()), tokenizer)
     hosts = LOOPBACK if is_loopback(host) else ("*",)
     app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
     print(f"model {MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from course_lib import runtime
 from course_lib.data.tokenizer import Tokenizer
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.quantize import load_quantized
@@ -51,7 +52,7 @@ def chat(
     """
     source = source or sys.stdin
     console = console or Console(highlight=False)
-    engine = Engine(load_quantized(quantized), tokenizer)
+    engine = Engine(load_quantized(quantized).to(runtime.device()), tokenizer)
     talking = source.isatty()
     if talking:
         _welcome(console, examples)
