@@ -183,7 +183,7 @@ def texts(samples: Iterable[tuple[str, str]], caption: str) -> None:
     samples = list(samples)
     parts = [
         '<div style="border-left:3px solid rgba(86,180,233,.7);padding:.3em .8em;margin:.6em 0">'
-        f'<div style="font-size:.85em;font-weight:600">{escape(label)}</div>'
+        f'<div style="font-size:.85em;font-weight:600;overflow-wrap:anywhere">{escape(label)}</div>'
         f'<div style="{_PRE}">{escape(text)}</div></div>'
         for label, text in samples
     ]
