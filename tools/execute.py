@@ -24,6 +24,7 @@ from tools.progress import Progress, summary
 from tools.sources import REPO, Source, sources, tags
 from tools.store import BUILD, STORE, kept
 
+PAGE_MEMORY_MB = 3 * 1024
 SKIPPED_TAGS = {"exercise-only", "stub"}
 PYTEST_INI = "[pytest]\naddopts =\n"
 # pytest's own report is off (ours is shown instead), and with it the option that nbmake reads.
@@ -152,6 +153,20 @@ def outside_bands(wanted: list[Source], profile: str) -> list[str]:
     return found
 
 
+def over_budget(wanted: list[Source], profile: str, core_seconds: float) -> list[str]:
+    """The pages that took more than a page may. Said, not failed: a busy machine is slower."""
+    found = []
+    for source in wanted:
+        cost = kept(source, profile).read().get("costs", {})
+        if cost.get("cpu_seconds", 0) > core_seconds:
+            found.append(
+                f"{source.page}: {cost['cpu_seconds']:.0f} core-s, over {core_seconds:.0f}"
+            )
+        if cost.get("peak_memory_mb", 0) > PAGE_MEMORY_MB:
+            found.append(f"{source.page}: {cost['peak_memory_mb']:.0f} MB, over {PAGE_MEMORY_MB}")
+    return found
+
+
 @contextmanager
 def alone():
     """One executor at a time: the next waits."""
@@ -173,7 +188,8 @@ def main() -> int:
     arguments = parser.parse_args()
     from course_lib.profile import current
 
-    profile = current().name
+    sizes = current()
+    profile = sizes.name
     jobs = arguments.jobs or (2 if profile == "cpu" else 1)
     chosen = [s for s in sources() if not arguments.only or s.name in arguments.only]
     chapters = [s for s in chosen if s.kind == "book" and not s.last]
@@ -184,6 +200,8 @@ def main() -> int:
         failures |= execute(solutions, profile, BUILD / "of-solutions", jobs)
         failures |= execute(last, profile, BUILD, jobs)
     print(summary([(s.page, kept(s, profile).read()) for s in chosen if s.page not in failures]))
+    for line in over_budget(chosen, profile, sizes.page_seconds):
+        print(f"note: {line}")
     wrong = outside_bands(chosen, profile)
     for line in wrong:
         print(f"{'FAILED' if arguments.strict else 'note'}: {line}")
