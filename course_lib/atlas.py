@@ -6,6 +6,7 @@ any of them changes the picture.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ ROOMS = {
     "deployment": "Deployment",
 }
 Size = int | float
+_LOOP = re.compile(r"lineage\.(?:model|artifact)\(\s*[a-z_]")
+_NAME = re.compile(r"\"(base|sft|aligned|quantized)\"")
 _CALL = re.compile(r"lineage\.(?:(?:model|artifact)\(\s*\"(\w+)\"|(corpus|tokenizer)\(\))")
 
 
@@ -50,11 +53,16 @@ def stages(recipes: Mapping[str, object]) -> list[Stage]:
 
 
 def readers(book: Path) -> dict[str, set[str]]:
-    """Which artifacts the pages of each chapter load: the calls of `lineage` in their sources."""
+    """Which artifacts the pages of each chapter load: the calls of `lineage` in their sources.
+
+    Where a page loops over stages, the stages that it names anywhere count.
+    """
     found = {}
     for stem in ROOMS:
         pages = [path.read_text(encoding="utf-8") for path in sorted((book / stem).glob("*.md"))]
         found[stem] = {a or b for page in pages for a, b in _CALL.findall(page)}
+        for page in pages:
+            found[stem] |= set(_NAME.findall(page)) if _LOOP.search(page) else set()
     return found
 
 
@@ -89,6 +97,7 @@ def package_edges(edges: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
 def lineage_svg(stages: list[Stage], reads: Mapping[str, Iterable[str]], link: str = "") -> str:
     """Chapters on the left in the book's order, the artifacts that they make on the right.
 
+    Arrows from an artifact that at least half of the chapters read are left out.
     `link` is a pattern such as "{stem}/index.html" that turns each chapter into a link.
     """
     spots, boxes, y = {}, {}, 4.0
@@ -100,9 +109,11 @@ def lineage_svg(stages: list[Stage], reads: Mapping[str, Iterable[str]], link: s
             spots[stage.name] = y + 25 + 50 * i
         y += height + 8
     parts = [_marker("make", VERMILION), _marker("read", SKY), _marker("next", GREY)]
+    count = Counter(name for names in reads.values() for name in set(names))
+    common = {name for name, chapters in count.items() if 2 * chapters >= len(ROOMS)}
     for stem, names in reads.items():
         made = {stage.name for stage in stages if stage.maker == stem}
-        for name in sorted(set(names) - made):
+        for name in sorted(set(names) - made - common):
             path = f"M350 {spots[name]:.0f}C290 {spots[name]:.0f} 290 {boxes[stem]:.0f} 234 "
             parts.append(_arrow(path + f"{boxes[stem]:.0f}", SKY, "read"))
     parents = reduced({stage.name: stage.parents for stage in stages})
