@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from course_lib.profile import current
 from tools.progress import summary
 from tools.sources import REPO, sources
 from tools.steps import BUILD_ALL, PYTHON, Step, report, run
@@ -39,7 +40,7 @@ def fingerprint() -> str:
 
 def costs() -> str:
     """What every chapter took when it last ran."""
-    profile = os.environ.get("COURSE_PROFILE", "cpu")
+    profile = current().name
     return summary([(page.page, kept(page, profile).read()) for page in sources()])
 
 
