@@ -11,9 +11,9 @@ import argparse
 import fcntl
 import json
 import os
-import shutil
 import sys
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import nbformat
@@ -24,6 +24,7 @@ from tools.progress import Progress, summary
 from tools.sources import REPO, Source, sources, tags
 from tools.store import BUILD, STORE, kept
 
+PAGE_CORE_SECONDS = 90
 PAGE_MEMORY_MB = 3 * 1024
 SKIPPED_TAGS = {"exercise-only", "stub"}
 PYTEST_INI = "[pytest]\naddopts =\n"
@@ -62,11 +63,16 @@ def stage(source: Source, folder: Path) -> Path:
     return target
 
 
-def run(stale: list[Source], profile: str, build: Path, jobs: int) -> dict[str, str]:
-    """Execute and keep these sources; returns the trace of each one that failed, by page."""
-    staged = STORE / "staged"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
+def run(stale: dict[Source, str], profile: str, build: Path, jobs: int) -> dict[str, str]:
+    """Execute these sources and keep each under its key; returns the trace of each failure."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=STORE, prefix="staged-") as staged:
+        return _run_staged(stale, profile, build, jobs, Path(staged))
+
+
+def _run_staged(
+    stale: dict[Source, str], profile: str, build: Path, jobs: int, staged: Path
+) -> dict[str, str]:
     (staged / "pytest.ini").write_text(PYTEST_INI)
     (staged / "conftest.py").write_text(CONFTEST)
     longest_first = sorted(stale, key=lambda s: -kept(s, profile).read().get("seconds", 1e9))
@@ -84,12 +90,13 @@ def run(stale: list[Source], profile: str, build: Path, jobs: int) -> dict[str, 
         progress.failures.setdefault("pytest", f"pytest ended with {code!r}")
     for path, source in targets.items():
         if path in progress.passed:
-            _keep(source, staged / path, profile, build, progress.passed[path])
+            record = {"key": stale[source], "seconds": round(progress.passed[path], 1)}
+            _keep(source, staged / path, profile, build, record)
     return {targets[path].page if path in targets else path: trace
             for path, trace in progress.failures.items()}  # fmt: skip
 
 
-def _keep(source: Source, done: Path, profile: str, build: Path, seconds: float) -> None:
+def _keep(source: Source, done: Path, profile: str, build: Path, record: dict) -> None:
     notebook = nbformat.read(done, 4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -97,7 +104,6 @@ def _keep(source: Source, done: Path, profile: str, build: Path, seconds: float)
     place.folder.mkdir(parents=True, exist_ok=True)
     place.record.unlink(missing_ok=True)
     nbformat.write(notebook, place.notebook)
-    record = {"seconds": round(seconds, 1)}
     for kind in ("costs", "figures"):
         path = build / kind / f"{source.name}.json"
         if path.exists():
@@ -123,21 +129,14 @@ def execute(wanted: list[Source], profile: str, build: Path, jobs: int) -> dict[
     """Bring these sources up to date; returns the failures."""
     from course_lib.lineage import artifact_key
 
-    keys = {source: page_key(source, profile, artifact_key) for source in wanted}
-    stale = []
+    stale = {}
     for source in wanted:
-        if kept(source, profile).read().get("key") == keys[source]:
+        key = page_key(source, profile, artifact_key)
+        if kept(source, profile).read().get("key") == key:
             restore(source, profile, build)
         else:
-            stale.append(source)
-    failures = run(stale, profile, build, jobs) if stale else {}
-    for source in stale:
-        record = kept(source, profile).read()
-        if source.page not in failures and record:
-            kept(source, profile).record.write_text(
-                json.dumps(record | {"key": keys[source]}, indent=1)
-            )
-    return failures
+            stale[source] = key
+    return run(stale, profile, build, jobs) if stale else {}
 
 
 def outside_bands(wanted: list[Source], profile: str) -> list[str]:
@@ -153,15 +152,14 @@ def outside_bands(wanted: list[Source], profile: str) -> list[str]:
     return found
 
 
-def over_budget(wanted: list[Source], profile: str, core_seconds: float) -> list[str]:
+def over_budget(wanted: list[Source], profile: str) -> list[str]:
     """The pages that took more than a page may. Said, not failed: a busy machine is slower."""
     found = []
     for source in wanted:
         cost = kept(source, profile).read().get("costs", {})
-        if cost.get("cpu_seconds", 0) > core_seconds:
-            found.append(
-                f"{source.page}: {cost['cpu_seconds']:.0f} core-s, over {core_seconds:.0f}"
-            )
+        if cost.get("cpu_seconds", 0) > PAGE_CORE_SECONDS:
+            took = f"{cost['cpu_seconds']:.0f} core-seconds"
+            found.append(f"{source.page}: {took}, over {PAGE_CORE_SECONDS}")
         if cost.get("peak_memory_mb", 0) > PAGE_MEMORY_MB:
             found.append(f"{source.page}: {cost['peak_memory_mb']:.0f} MB, over {PAGE_MEMORY_MB}")
     return found
@@ -169,7 +167,7 @@ def over_budget(wanted: list[Source], profile: str, core_seconds: float) -> list
 
 @contextmanager
 def alone():
-    """One executor at a time: the next waits."""
+    """One run over all pages at a time: the next waits."""
     STORE.mkdir(parents=True, exist_ok=True)
     with (STORE / "lock").open("w") as handle:
         try:
@@ -188,19 +186,18 @@ def main() -> int:
     arguments = parser.parse_args()
     from course_lib.profile import current
 
-    sizes = current()
-    profile = sizes.name
+    profile = current().name
     jobs = arguments.jobs or (2 if profile == "cpu" else 1)
     chosen = [s for s in sources() if not arguments.only or s.name in arguments.only]
     chapters = [s for s in chosen if s.kind == "book" and not s.last]
     solutions = [s for s in chosen if s.kind == "solutions"]
     last = [s for s in chosen if s.last]
-    with alone():
+    with nullcontext() if arguments.only else alone():
         failures = execute(chapters, profile, BUILD, jobs)
         failures |= execute(solutions, profile, BUILD / "of-solutions", jobs)
         failures |= execute(last, profile, BUILD, jobs)
     print(summary([(s.page, kept(s, profile).read()) for s in chosen if s.page not in failures]))
-    for line in over_budget(chosen, profile, sizes.page_seconds):
+    for line in over_budget(chosen, profile):
         print(f"note: {line}")
     wrong = outside_bands(chosen, profile)
     for line in wrong:
