@@ -90,7 +90,7 @@ def surprisal_text(documents: list[Document]) -> str:
 def score_html(text: str, score: Score) -> str:
     """A text up to where it can be followed, then the rest marked, then the verdict."""
     good, bad = escape(text[: score.reached]), escape(text[score.reached :])
-    marked = f"<mark style='{_tint(_FULL)}'>{bad or '&nbsp;⏹&nbsp;'}</mark>"
+    marked = f"<mark style='{_tint(_FULL)}'>{bad or '&nbsp;■&nbsp;'}</mark>"
     verdict = escape(f"{score.nats:.2f} nats" if score.possible else score.reason)
     return (
         f'<p style="{_BOX};overflow-wrap:anywhere;white-space:pre-line;margin:.4rem 0 0">{good}'
@@ -106,7 +106,7 @@ def _tint(nats: float) -> str:
 def _document_html(document: Document) -> str:
     spans = []
     for span in document.spans:
-        text = escape(span.text) or "⏹"
+        text = escape(span.text) or "■"
         title = f"{span.tag}: {span.nats:.2f} nats"
         spans.append(f'<span style="{_tint(span.nats)}" title="{title}">{text}</span>')
     size = len(document.text.encode())

@@ -2,7 +2,7 @@
 
 import re
 from hashlib import sha256
-from math import log
+from math import exp, log
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_a_quiz_asks_train_sums_with_the_probability_renormalised(world):
     starts = len({s[0] for s in world.village.sums["train"]})
     text = f"Question: What is {x} minus {y}?\nAnswer: {x - y}."
     once = log(starts) + log(both) + log(sum(s[1] == op for s in train)) - log(0.3)
-    twice = -log(0.14) + 2 * once - log(0.4)
+    twice = -log(0.22) + 2 * once - log(0.4)
     assert world.score(f"{text}\n{text}").nats == pytest.approx(twice, abs=1e-9)
 
 
@@ -179,3 +179,11 @@ def test_other_seeds_and_sizes_make_other_worlds():
     assert small.sample(0).text != other.sample(0).text
     only = World(WorldConfig(people=20, mix=(0.0, 0.0, 0.0, 1.0)))
     assert {only.sample(seed).kind for seed in range(50)} == {"quiz"}
+
+
+def test_importance_weights_between_two_worlds_average_one(world):
+    """E over p of q/p is 1 only where both p and q are normalised."""
+    other = World(WorldConfig(zipf=0.8, mix=(0.34, 0.22, 0.22, 0.22)))
+    documents = [world.sample(seed) for seed in range(900)]
+    weights = [exp(d.nats - other.score(d.text).nats) for d in documents]
+    assert sum(weights) / len(weights) == pytest.approx(1, abs=0.03)
