@@ -42,9 +42,20 @@ def device() -> torch.device:
     return torch.device("cuda" if accelerated else "cpu")
 
 
+def on_gpu() -> bool:
+    """Whether ``device()`` is a GPU."""
+    return device().type == "cuda"
+
+
+def synchronize() -> None:
+    """Wait until the device has done all that it was given, as a clock needs."""
+    if on_gpu():
+        torch.cuda.synchronize()
+
+
 def autocast() -> AbstractContextManager:
     """bfloat16 arithmetic on a GPU; float32 on a CPU, whose bfloat16 may be emulated and slow."""
-    if device().type == "cuda":
+    if on_gpu():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
 
@@ -56,7 +67,7 @@ def training_threads() -> int:
 
 def compiled(model: torch.nn.Module) -> torch.nn.Module:
     """The model through torch.compile on a GPU, as it is elsewhere."""
-    return torch.compile(model, dynamic=False) if device().type == "cuda" else model
+    return torch.compile(model, dynamic=False) if on_gpu() else model
 
 
 def seed_all(seed: int) -> None:
@@ -101,9 +112,8 @@ def peak_memory_mb() -> float:
 
 
 def _describe() -> str:
-    where = device()
-    if where.type == "cuda":
-        return torch.cuda.get_device_name(where)
+    if on_gpu():
+        return torch.cuda.get_device_name(device())
     return f"CPU, {torch.get_num_threads()} thread(s)"
 
 
@@ -129,7 +139,7 @@ def _write_cost() -> None:
         "cpu_seconds": round(cpu_seconds() - _page["cpu"], 2),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
-    if device().type == "cuda":
+    if on_gpu():
         cost["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
     path = build_dir() / "costs" / f"{_page['name']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -35,12 +35,12 @@ def build_numbers(config, parents, out, work, progress):
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setattr(imports, "closure_hash", _same_code)
+    monkeypatch.setattr(artifacts, "_code", _same_code)
     artifacts._key.cache_clear()
     return tmp_path
 
 
-def _same_code(modules, stop=()) -> str:
+def _same_code(module) -> str:
     """These recipes live in a test, outside of course_lib, where code isn't hashed."""
     return "code"
 
@@ -119,10 +119,10 @@ SLOW = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from test_artifacts import Numbers
-from course_lib import imports
+from course_lib import artifacts
 from course_lib.artifacts import Recipe, ensure
 
-imports.closure_hash = lambda modules, stop=(): "code"
+artifacts._code = lambda module: "code"
 
 def build_slow(config, parents, out, work, progress):
     log = work / "steps"
