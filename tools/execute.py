@@ -47,6 +47,7 @@ def environment(profile: str, build: Path) -> dict[str, str]:
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(here),
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm asks for widgets; the book has none
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_OFFLINE": "1",
     }
