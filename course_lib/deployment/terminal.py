@@ -31,7 +31,7 @@ once it has answered it.
 
 EXAMPLES = (
     "What is 13 minus 5?",
-    "Baben has 7 nuts. Daben brings 5 more. Daben takes 3 away. How many nuts does Baben have?",
+    "Peben has 7 nuts. Jamir brings 5 more. Petam takes 3 away. How many nuts does Peben have?",
 )
 PLAIN = Sampling(max_tokens=256)
 WARM = Sampling(max_tokens=256, temperature=0.8)
