@@ -119,7 +119,9 @@ def chat():
     from course_lib import lineage
     from course_lib.deployment.terminal import chat as talk
 
-    talk(lineage.artifact("quantized").path, lineage.tokenizer())
+    kinds = ("fact", "sum", "where", "count")
+    examples = tuple(q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds))
+    talk(lineage.artifact("quantized").path, lineage.tokenizer(), examples=examples)
 
 
 @app.command()

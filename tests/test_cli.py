@@ -1,0 +1,45 @@
+"""The `course` command: what it prints where all is well, and where a name is wrong."""
+
+import pytest
+from typer.testing import CliRunner
+
+from course_lib.cli import app
+
+runner = CliRunner()
+
+
+def test_no_arguments_shows_the_commands():
+    out = runner.invoke(app, []).output
+    for command in ("build", "artifacts", "experiment", "doctor", "chat", "serve"):
+        assert command in out
+
+
+def test_a_wrong_stage_is_named_with_the_right_ones():
+    result = runner.invoke(app, ["build", "bsae"])
+    assert result.exit_code == 2
+    assert "'bsae'" in result.output and "tokenizer" in result.output
+
+
+def test_artifacts_says_what_is_missing_and_how_to_build_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    out = runner.invoke(app, ["artifacts"], env={"COLUMNS": "200"}).output
+    assert out.count("not built") == 6
+    assert "course build corpus" in out
+
+
+def test_a_wrong_experiment_is_named_with_the_right_ones():
+    result = runner.invoke(app, ["experiment", "evaluation/sedes"])
+    assert result.exit_code == 2
+    assert "evaluation/seeds" in result.output
+
+
+def test_doctor_names_what_it_looked_at():
+    result = runner.invoke(app, ["doctor"], env={"COLUMNS": "200"})
+    assert result.exit_code in (0, 1)
+    for what in ("Python", "torch", "cores"):
+        assert what.lower() in result.output.lower()
+
+
+@pytest.mark.parametrize("command", ["chat", "serve", "build"])
+def test_every_command_explains_itself(command):
+    assert runner.invoke(app, [command, "--help"]).exit_code == 0
