@@ -29,11 +29,11 @@ class Profile:
     pretrain_rows: int = 6
     pretrain_lr: float = 2.5e-3
     # supervised fine-tuning
-    sft_examples: int = 8_000
-    sft_steps: int = 500
+    sft_examples: int = 12_000
+    sft_steps: int = 360
     # alignment
-    preference_pairs: int = 800
-    grpo_steps: int = 60
+    preference_pairs: int = 600
+    grpo_steps: int = 40
 
     def __post_init__(self):
         if self.d_model % self.n_heads:

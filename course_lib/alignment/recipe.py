@@ -18,23 +18,23 @@ from course_lib.data.tokenizer import Tokenizer
 from course_lib.sft.recipe import accuracies, read_world
 from course_lib.world import Question, World
 
-PAIR_SHARES = {"fact": 0.3, "sum": 0.1, "where": 0.2, "count": 0.3, "stranger": 0.1}
-GRPO_SHARES = {"fact": 0.2, "sum": 0.05, "where": 0.2, "count": 0.45, "stranger": 0.1}
+PAIR_SHARES = {"fact": 0.32, "sum": 0.1, "where": 0.28, "count": 0.3}
+GRPO_SHARES = {"fact": 0.15, "sum": 0.1, "where": 0.4, "count": 0.35}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedConfig:
     """pairs: preference pairs for DPO; grpo_steps: steps of 16 questions with 8 replies each."""
 
-    pairs: int = 800
-    grpo_steps: int = 60
+    pairs: int = 600
+    grpo_steps: int = 40
     seed: int = 0
-    preference: PreferenceConfig = field(default_factory=PreferenceConfig)
+    preference: PreferenceConfig = field(default_factory=lambda: PreferenceConfig(lr=2e-4))
     exam_questions: int = 100
 
     def policy(self) -> GrpoConfig:
         """The GRPO run at this size."""
-        return GrpoConfig(steps=self.grpo_steps, seed=self.seed)
+        return GrpoConfig(steps=self.grpo_steps, lr=2e-4, seed=self.seed)
 
 
 def mixed_questions(

@@ -47,7 +47,7 @@ def answer_only(prompt: Sequence[int], reply: Sequence[int]) -> tuple[list[int],
     return tokens[:-1], targets
 
 
-Rows = tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]
+Rows = tuple[Tensor, Tensor]  # inputs and targets, both [batch seq]
 
 
 def pad_rows(examples: Sequence[Example], pad_id: int) -> Rows:

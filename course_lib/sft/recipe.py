@@ -26,12 +26,12 @@ KINDS = ("fact", "sum", "where", "count", "stranger")
 class SFTConfig:
     """examples: instructions in all; replay_documents: corpus documents to draw replay from."""
 
-    examples: int = 8_000
-    steps: int = 500
+    examples: int = 12_000
+    steps: int = 360
     seed: int = 0
-    rows: int = 8
-    replay_rows: int = 4
-    lr: float = 1e-3
+    rows: int = 7
+    replay_rows: int = 3
+    lr: float = 6e-4
     replay_documents: int = 8_000
     exam_questions: int = 100
 

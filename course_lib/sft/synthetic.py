@@ -19,11 +19,11 @@ class InstructionConfig:
     """How many instructions, the share of each kind, and how many counting replies show work."""
 
     total: int
-    fact: float = 0.33
-    sum: float = 0.12
-    where: float = 0.22
-    count: float = 0.27
-    stranger: float = 0.06
+    fact: float = 0.24
+    sum: float = 0.07
+    where: float = 0.40
+    count: float = 0.22
+    stranger: float = 0.07
     worked: float = 0.4
     seed: int = 0
 

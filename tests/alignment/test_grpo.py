@@ -84,4 +84,4 @@ def test_errors_name_the_value():
     with pytest.raises(ValueError, match="samples 1"):
         GrpoConfig(samples=1)
     with pytest.raises(ValueError, match="beta -1"):
-        GrpoConfig(beta=-1)
+        GrpoConfig(beta=-1.0)

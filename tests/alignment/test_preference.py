@@ -74,5 +74,5 @@ def test_errors_name_the_value():
         Pair((1,), (2,), (2,))
     with pytest.raises(ValueError, match="'ppo'"):
         PreferenceConfig(loss="ppo")
-    with pytest.raises(ValueError, match="beta 0"):
-        PreferenceConfig(beta=0)
+    with pytest.raises(ValueError, match="beta 0.0"):
+        PreferenceConfig(beta=0.0)

@@ -29,14 +29,14 @@ def test_by_hand():
 def test_starts_equal_to_the_base_model(model):
     x = torch.arange(12).reshape(2, 6)
     before = model(x)
-    names = add_lora(model, rank=4, alpha=8, layers=["qkv", "down"])
+    names = add_lora(model, rank=4, alpha=8.0, layers=["qkv", "down"])
     assert len(names) == 4
     assert torch.equal(model(x), before)
 
 
 def test_trains_the_adapters_alone_and_merges_exactly(model):
     x = torch.arange(12).reshape(2, 6)
-    add_lora(model, rank=4, alpha=8, layers=["qkv", "out", "gate", "up", "down"])
+    add_lora(model, rank=4, alpha=8.0, layers=["qkv", "out", "gate", "up", "down"])
     frozen = {n: p.clone() for n, p in model.named_parameters() if not p.requires_grad}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
     before = model(x).detach()
@@ -54,13 +54,13 @@ def test_trains_the_adapters_alone_and_merges_exactly(model):
 
 def test_trainable_share_counts_a_and_b(model):
     total = sum(p.numel() for p in model.parameters())
-    add_lora(model, rank=2, alpha=4, layers=["down"])
+    add_lora(model, rank=2, alpha=4.0, layers=["down"])
     extra = 2 * 2 * (32 + 48)  # two layers, rank 2
     assert trainable_share(model) == pytest.approx(extra / (total + extra))
 
 
 def test_errors_name_the_value(model):
     with pytest.raises(ValueError, match="q_proj"):
-        add_lora(model, rank=2, alpha=4, layers=["q_proj"])
+        add_lora(model, rank=2, alpha=4.0, layers=["q_proj"])
     with pytest.raises(ValueError, match="rank 0"):
-        LoraLinear(nn.Linear(2, 2), rank=0, alpha=1)
+        LoraLinear(nn.Linear(2, 2), rank=0, alpha=1.0)

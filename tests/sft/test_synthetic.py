@@ -19,7 +19,7 @@ def test_every_reply_is_right_and_the_mix_is_as_asked(world):
     made = instructions(world, InstructionConfig(total=200))
     assert all(world.verify(i.question, i.reply).correct for i in made)
     kinds = Counter(i.question.kind for i in made)
-    assert kinds == {"fact": 66, "sum": 24, "where": 44, "count": 54, "stranger": 12}
+    assert kinds == {"fact": 48, "sum": 14, "where": 80, "count": 44, "stranger": 14}
     assert {i.question.split for i in made} == {"train"}
 
 
@@ -43,8 +43,8 @@ def test_same_seed_same_instructions(world):
 
 def test_encoding_holds_the_question_then_the_reply(world):
     tok = train_bpe(["What is 3 plus 4? 3 plus 4 is 7."], vocab_size=270)
-    (made,) = instructions(world, InstructionConfig(total=1, fact=0, where=0, count=0,
-                                                    stranger=0, sum=1))  # fmt: skip
+    (made,) = instructions(world, InstructionConfig(total=1, fact=0.0, where=0.0, count=0.0,
+                                                    stranger=0.0, sum=1.0))  # fmt: skip
     example = encode(tok, made)
     assert list(example.prompt) == encode_prompt(tok, made.question.prompt)
     assert example.prompt[:2] == (tok.eos_id, tok.user_id)
@@ -54,7 +54,7 @@ def test_encoding_holds_the_question_then_the_reply(world):
 
 
 def test_errors_name_the_value():
-    with pytest.raises(ValueError, match="worked .* got 2"):
-        InstructionConfig(total=1, worked=2)
+    with pytest.raises(ValueError, match="worked .* got 2.0"):
+        InstructionConfig(total=1, worked=2.0)
     with pytest.raises(ValueError, match="add up to 1"):
         InstructionConfig(total=1, fact=0.9)
