@@ -78,7 +78,7 @@ class Progress:
             self._print(f"        {self._line().plain}")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        self._console.print(line, markup=False, soft_wrap=True)
         sys.stdout.flush()
 
 
