@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 Array = np.ndarray
 DELTA = 1e-3  # Huber's threshold on the log loss: larger residuals count linearly
@@ -102,9 +103,9 @@ def fit_law(
     if min(n.min(), d.min(), loss.min()) <= 0:
         raise ValueError("N, D and L must all be above 0: their logarithms are taken")
     data = (np.log(n), np.log(d), np.log(loss), delta)
-    best = min(
-        (_descend(start, data) for start in (starts or default_starts())), key=lambda r: r.fun
-    )
+    with threadpool_limits(1):  # on five numbers, BLAS's threads only wait for each other
+        found = [_descend(start, data) for start in (starts or default_starts())]
+    best = min(found, key=lambda r: r.fun)
     e, big_a, a, big_b, b = best.x
     law = Law(
         E=float(np.exp(e)), A=float(np.exp(big_a)), a=float(a), B=float(np.exp(big_b)), b=float(b)

@@ -61,14 +61,14 @@ class Run:
 def zipf_study(**changes) -> Study:
     """16,384 facts with Zipf frequencies: there is always something rare left to learn."""
     ledger = LedgerConfig(names=128, attributes=128, values=16, power=1.5)
-    widths, steps = (8, 12, 20, 32, 56), (112, 192, 336, 576)
+    widths, steps = (8, 12, 20, 32, 48), (112, 192, 336, 576)
     return Study(**{"ledger": ledger, "widths": widths, "steps": steps} | changes)
 
 
 def finite_study(**changes) -> Study:
     """256 facts, equally frequent: the finite fact table. One day everything is learned."""
     ledger = LedgerConfig(names=16, attributes=16, values=16, power=0.0)
-    widths, steps = (8, 16, 32), (112, 192, 336, 576)
+    widths, steps = (8, 16, 32), (96, 160, 272, 448)
     return Study(**{"ledger": ledger, "widths": widths, "steps": steps} | changes)
 
 
