@@ -78,7 +78,13 @@ def _run_staged(
     (staged / "conftest.py").write_text(CONFTEST)
     longest_first = sorted(stale, key=lambda s: -kept(s, profile).read().get("seconds", 1e9))
     targets = {str(stage(source, staged).relative_to(staged)): source for source in longest_first}
-    progress = Progress({path: source.page for path, source in targets.items()})
+
+    def done(path: str, seconds: float) -> None:  # kept at once, so that a stop loses little
+        source = targets[path]
+        record = {"key": stale[source], "seconds": round(seconds, 1)}
+        _keep(source, staged / path, profile, build, record)
+
+    progress = Progress({path: source.page for path, source in targets.items()}, done)
     arguments = ["--nbmake", "--overwrite", "--nbmake-timeout", str(_cell_limit(profile))]
     arguments += ["-c", str(staged / "pytest.ini"), "--rootdir", str(staged), "-p", "no:terminal"]
     arguments += ["-p", "no:cacheprovider", "-p", "no:jaxtyping"]
@@ -89,12 +95,10 @@ def _run_staged(
         code = pytest.main(arguments + [str(staged / path) for path in targets], [progress])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         progress.failures.setdefault("pytest", f"pytest ended with {code!r}")
-    for path, source in targets.items():
-        if path in progress.passed:
-            record = {"key": stale[source], "seconds": round(progress.passed[path], 1)}
-            _keep(source, staged / path, profile, build, record)
-    return {targets[path].page if path in targets else path: trace
-            for path, trace in progress.failures.items()}  # fmt: skip
+    return {
+        targets[path].page if path in targets else path: trace
+        for path, trace in progress.failures.items()
+    }
 
 
 def _keep(source: Source, done: Path, profile: str, build: Path, record: dict) -> None:

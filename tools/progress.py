@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -17,10 +18,12 @@ class Progress:
     """A pytest plugin: which pages are running, which have passed, which have failed.
 
     titles: path of a notebook relative to pytest's root -> what to call it.
+    on_pass: called with the path and the seconds of each page that passed.
     """
 
-    def __init__(self, titles: dict[str, str]):
+    def __init__(self, titles: dict[str, str], on_pass: Callable[[str, float], None]):
         self.titles = titles
+        self._on_pass = on_pass
         self.passed: dict[str, float] = {}
         self.failures: dict[str, str] = {}
         self._running: dict[str, float] = {}
@@ -52,6 +55,7 @@ class Progress:
                 self.failures[path] = report.longreprtext
             else:
                 self.passed[path] = took
+                self._on_pass(path, took)
             done = len(self.passed) + len(self.failures)
             mark = "failed" if report.failed else "done"
             self._print(f"[{done:>2}/{len(self.titles)}] {self._title(path)}: {mark}, {took:.0f} s")
