@@ -22,6 +22,7 @@ from course_lib.data.recipe import (
     build_tokenizer,
 )
 from course_lib.data.tokenizer import Tokenizer
+from course_lib.deployment.quantize import load_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized
 from course_lib.pretraining.recipe import BaseConfig, build_base
 from course_lib.profile import Profile
@@ -29,7 +30,7 @@ from course_lib.sft.recipe import SFTConfig, build_sft
 from course_lib.world import World, WorldConfig
 
 STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
-MODELS = ("base", "sft", "aligned")
+MODELS = ("base", "sft", "aligned", "quantized")
 
 
 @cache
@@ -133,8 +134,13 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.load(artifact("tokenizer").path / "tokenizer.json")
 
 
-def model(name: str) -> Decoder:
-    """A fresh copy of a stage's model, in evaluation mode, on the profile's device."""
+def model(name: str, seed: int = 0) -> Decoder:
+    """A fresh copy of a stage's model, in evaluation mode, on the profile's device.
+
+    ``seed`` other than 0 gives the same stage of a lineage whose models were trained anew.
+    """
     if name not in MODELS:
         raise ValueError(f"{name!r} is no model stage: expected {', '.join(MODELS)}")
-    return load_model(artifact(name).path).to(runtime.device()).eval()
+    path = artifacts.ensure(recipes(seed=seed)[name]).path if seed else artifact(name).path
+    load = load_quantized if name == "quantized" else load_model
+    return load(path).to(runtime.device()).eval()

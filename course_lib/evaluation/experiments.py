@@ -1,14 +1,12 @@
 """Recorded experiments of the evaluation chapter: the whole lineage under three seeds."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib import artifacts, lineage
-from course_lib.architecture.model import load_model
-from course_lib.artifacts import Progress
+from course_lib import lineage
 from course_lib.data.recipe import read_documents
-from course_lib.deployment.quantize import load_quantized
 from course_lib.evaluation.generation import ask_chat, ask_few_shot
 from course_lib.evaluation.likelihood import compression
 from course_lib.experiments import experiment
@@ -28,20 +26,18 @@ class SeedsConfig:
 
 
 @experiment("evaluation/seeds", config=SeedsConfig())
-def seeds(config: SeedsConfig, work: Path, progress: Progress) -> dict:
+def seeds(config: SeedsConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
     """Accuracy by kind and bits a byte of every stage, for each seed of the models' training."""
     runs = []
     for number, seed in enumerate(config.seeds):
-        recipes = lineage.recipes(seed=seed)
         for place, stage in enumerate(STAGES):
             progress((number + place / len(STAGES)) / len(config.seeds), f"seed {seed}: {stage}")
-            made = artifacts.ensure(recipes[stage])
-            runs.append({"seed": seed, "stage": stage, **_measure(stage, made.path, config)})
+            runs.append({"seed": seed, "stage": stage, **_measure(stage, seed, config)})
     return {"runs": runs, "floor_bits_per_byte": _floor(config)}
 
 
-def _measure(stage: str, path: Path, config: SeedsConfig) -> dict:
-    model = load_quantized(path) if stage == "quantized" else load_model(path)
+def _measure(stage: str, seed: int, config: SeedsConfig) -> dict:
+    model = lineage.model(stage, seed)
     tokenizer, world = lineage.tokenizer(), lineage.world()
     questions = [
         question

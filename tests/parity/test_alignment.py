@@ -91,7 +91,8 @@ def test_grpo_equals_trl(parity, models, tokenizer, tmp_path, moved):
     policy, reference = models
     settings = GRPOConfig(
         output_dir=str(tmp_path), loss_type="bnpo", beta=0.0, epsilon=0.05, use_cpu=True,
-        use_bias_correction_kl=False, bf16=False, report_to=[], activation_checkpointing=False, num_generations=4,
+        use_bias_correction_kl=False, bf16=False, report_to=[], activation_checkpointing=False,
+        num_generations=4,
         per_device_train_batch_size=4,
     )  # fmt: skip
     trainer = GRPOTrainer(
