@@ -67,7 +67,7 @@ def test_lora_equals_peft(parity, model):
     from peft import LoraConfig, get_peft_model
 
     theirs = copy.deepcopy(model)
-    config = LoraConfig(r=4, lora_alpha=8.0, target_modules=list(LAYERS), lora_dropout=0.0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=list(LAYERS), lora_dropout=0.0)
     theirs = get_peft_model(theirs, config)
     names = add_lora(model, rank=4, alpha=8.0, layers=LAYERS, generator=torch.Generator())
     generator = torch.Generator().manual_seed(1)
