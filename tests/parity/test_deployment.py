@@ -35,8 +35,8 @@ def test_cached_logits_equal_the_whole_text(model, parity):
         parts = [model(tokens[:, a:b], cache=cache) for a, b in ((0, 17), (17, 18), (18, 60))]
     parity(
         stem="deployment", ours="deployment.kv_cache.StaticCache", reference="no cache",
-        error=(torch.cat(parts, 1) - whole).abs().max(), tolerance=2e-5,
-        note="logits, fp32, 60 tokens in pieces of 17, 1 and 42",
+        error=(torch.cat(parts, 1) - whole).abs().max(), tolerance=1e-4,
+        note="logits up to 4, fp32, 60 tokens in pieces of 17, 1 and 42",
     )  # fmt: skip
 
 
