@@ -75,8 +75,8 @@ def test_attention_and_its_gradient(parity, n_kv_heads):
     error = max(apart(a, b) for a, b in zip((ours, *grads[0]), (theirs, *grads[1]), strict=True))
     parity(
         stem="architecture", ours="architecture.attention.plain_attention",
-        reference="torch.nn.functional.scaled_dot_product_attention", error=error, tolerance=1e-5,
-        note=f"output and gradients, fp32, 4 query and {n_kv_heads} key heads",
+        reference="torch.nn.functional.scaled_dot_product_attention", error=error, tolerance=3e-5,
+        note=f"output and gradients (to 40), fp32, 4 query and {n_kv_heads} key heads",
     )
     parity(
         stem="architecture", ours="architecture.attention.attention", tolerance=1e-6,
