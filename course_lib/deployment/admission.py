@@ -13,6 +13,8 @@ from typing import Any
 from course_lib.deployment.metrics import Metrics
 from course_lib.deployment.protocol import Limits, Refusal
 
+DRAINED = 1_048_576  # bytes past the limit that are listened to before we hang up
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -133,21 +135,26 @@ class Gate:
             )
 
     async def _read(self, declared: bytes | None, receive: Receive) -> bytes:
+        """The whole body, or 413. A client that is still writing doesn't read our answer, so what
+        is too much is listened to for a while, and not kept."""
+        most = self.limits.body_bytes
         too_large = Refusal(
             413,
-            f"The body is larger than {self.limits.body_bytes} bytes.",
+            f"The body is larger than {most} bytes.",
             code="body_too_large",
             headers={"Connection": "close"},
         )
-        if declared is not None and declared.isdigit() and int(declared) > self.limits.body_bytes:
+        if declared is not None and declared.isdigit() and int(declared) > most + DRAINED:
             raise too_large
-        body = b""
+        body, size = b"", 0
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 return body
-            body += message.get("body", b"")
-            if len(body) > self.limits.body_bytes:
+            size += len(message.get("body", b""))
+            if size <= most:
+                body += message.get("body", b"")
+            if size > most + DRAINED or (size > most and not message.get("more_body")):
                 raise too_large
             if not message.get("more_body"):
                 return body
