@@ -138,5 +138,6 @@ def test_loss_equals_trl(parity, world, tokenizer, model, tmp_path):
     assert ours == pytest.approx(F.cross_entropy(logits.transpose(1, 2), targets).item(), abs=1e-5)
     parity(
         stem="sft", ours="sft.masking (answer-only loss)", reference="trl 1.16 SFTTrainer",
-        error=abs(ours - theirs), tolerance=1e-5, note="loss of all conversations in one batch, fp32",
+        error=abs(ours - theirs), tolerance=1e-5,
+        note="loss of all conversations in one batch, fp32",
     )  # fmt: skip
