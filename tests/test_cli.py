@@ -36,7 +36,7 @@ def test_a_wrong_experiment_is_named_with_the_right_ones():
 def test_doctor_names_what_it_looked_at():
     result = runner.invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code in (0, 1)
-    for what in ("Python", "torch", "cores"):
+    for what in ("Python", "versions", "cores"):
         assert what.lower() in result.output.lower()
 
 

@@ -99,8 +99,10 @@ def _answer(console: Console, engine: Engine, question: str, sampling: Sampling)
         most = engine.max_seq - 1
         console.print(f"That is {len(prompt)} tokens; this model reads {most} at most.")
         return
-    if console.is_terminal:
-        console.print("[bold green]guide ›[/bold green] ", end="")
+    if not console.is_terminal:  # one line an answer, whatever the model writes
+        console.file.write(" ".join(engine.answer(prompt, sampling).split()) + "\n")
+        return
+    console.print("[bold green]guide ›[/bold green] ", end="")
     for piece in engine.pieces(prompt, sampling):
         console.print(escape(piece.text), end="", soft_wrap=True)
     console.print()
