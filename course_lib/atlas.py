@@ -109,7 +109,8 @@ def lineage_svg(stages: list[Stage], reads: Mapping[str, Iterable[str]], link: s
             spots[stage.name] = y + 25 + 50 * i
         y += height + 8
     parts = [_marker("make", VERMILION), _marker("read", SKY), _marker("next", GREY)]
-    count = Counter(name for names in reads.values() for name in set(names))
+    makers = {stage.name: stage.maker for stage in stages}
+    count = Counter(n for stem, names in reads.items() for n in set(names) if makers[n] != stem)
     common = {name for name, chapters in count.items() if 2 * chapters >= len(ROOMS)}
     for stem, names in reads.items():
         made = {stage.name for stage in stages if stage.maker == stem}
