@@ -6,33 +6,21 @@ All write the same greedy tokens of the same weights, in float32 but for int8.
 """
 
 import statistics
-import sys
-from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _bench import interleave, show
+from _bench import course_config, interleave, show
 
 from course_lib import profile
 from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.model import Decoder
 from course_lib.deployment.kv_cache import decode_cached, decode_naive
 from course_lib.deployment.quantize import quantize_model, size_bytes
 
 TOKENS, PROMPT = 100, list(range(10, 50))
 
 torch.set_num_threads(1)
-sizes = profile.CPU
-config = ModelConfig(
-    vocab_size=sizes.vocab_size,
-    d_model=sizes.d_model,
-    n_layers=sizes.n_layers,
-    n_heads=sizes.n_heads,
-    n_kv_heads=sizes.n_kv_heads,
-    d_ff=sizes.d_ff,
-    max_seq=2 * sizes.seq_len,
-)
+sizes = profile.current()
+config = course_config()
 ours = Decoder(config, generator=torch.Generator().manual_seed(0)).eval()
 small, llama = quantize_model(ours), to_llama(ours)
 

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 import torch
+from _bench import course_config
 
 from course_lib import profile, runtime
 from course_lib.architecture.accounting import training_flops
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.model import Decoder
 from course_lib.pretraining.optim import AdamW, param_groups
 from course_lib.pretraining.train import cross_entropy, document_ids
 
@@ -38,15 +39,7 @@ def bf16_flops(size: int = PRODUCT, rounds: int = 20) -> float:
 
 def measure() -> dict:
     sizes = profile.current()
-    config = ModelConfig(
-        vocab_size=sizes.vocab_size,
-        d_model=sizes.d_model,
-        n_layers=sizes.n_layers,
-        n_heads=sizes.n_heads,
-        n_kv_heads=sizes.n_kv_heads,
-        d_ff=sizes.d_ff,
-        max_seq=2 * sizes.seq_len,
-    )
+    config = course_config()
     model = Decoder(config).to(runtime.device())
     forward, optimizer = runtime.compiled(model), AdamW(param_groups(model, 0.1))
     shape = (sizes.pretrain_rows, sizes.seq_len)

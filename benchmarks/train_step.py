@@ -5,33 +5,20 @@
 Both take the same packed batch with its document mask, in float32, and move by AdamW.
 """
 
-import sys
-from pathlib import Path
-
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _bench import gemm_gflops, interleave, show
+from _bench import course_config, gemm_gflops, interleave, show
 
 from course_lib import profile
 from course_lib.architecture.accounting import training_flops
 from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.model import Decoder
 from course_lib.pretraining.optim import AdamW, param_groups
 from course_lib.pretraining.train import cross_entropy, document_ids
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
-sizes = profile.CPU
-config = ModelConfig(
-    vocab_size=sizes.vocab_size,
-    d_model=sizes.d_model,
-    n_layers=sizes.n_layers,
-    n_heads=sizes.n_heads,
-    n_kv_heads=sizes.n_kv_heads,
-    d_ff=sizes.d_ff,
-    max_seq=2 * sizes.seq_len,
-)
+sizes = profile.current()
+config = course_config()
 inputs = torch.randint(1, config.vocab_size, (sizes.pretrain_rows, sizes.seq_len))
 inputs[:, ::40] = 0
 targets = inputs.roll(-1, 1)
