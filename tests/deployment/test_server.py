@@ -248,8 +248,9 @@ def test_a_reader_who_leaves_frees_the_place(url, client, engine):
     try:
         stream = chat(client, stream=True)
         next(iter(stream))
+        assert metric(url, "course_running ") == 1
         stream.close()
-        wait_until(lambda: metric(url, "course_running ") == 0, seconds=2.0)
+        wait_until(lambda: metric(url, "course_running ") == 0, seconds=10.0)
     finally:
         engine.slow = 0.0
 
