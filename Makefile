@@ -57,7 +57,7 @@ env: setup
 	@$(PY) -m tools.environment
 
 # requirements.lock, read off the environment in .venv: what pyproject.toml needs, as installed.
-# To take newer versions, first: .venv/bin/pip install --upgrade -e '.[book,dev]'
+# To take newer versions, first: .venv/bin/pip install --upgrade -e '.[book,peers,dev]'
 lock:
 	@$(PY) -m tools.lock
 
