@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from course_lib.checks._report import CheckReport, run_check
-from course_lib.data.tokenizer import Pair, merge_pair
+from course_lib.data.bpe import Pair, merge_pair
 
 Words = dict[tuple[int, ...], int]
 

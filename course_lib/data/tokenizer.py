@@ -3,25 +3,23 @@
 Sources: Sennrich et al. 2016 (algorithm 1: merge the most frequent pair), Radford et al. 2019
 (section 2.2: bytes as the alphabet, and a regular expression that no merge may cross).
 
-Deviations from GPT-2: single digits, whitespace never longer than one character, and our own
-special tokens, which come first so that their ids don't depend on the vocabulary's size.
+Three files: `pretokenize` cuts text into pieces, `bpe` learns merges and applies them, and this
+one makes a tokenizer of them.
+
+Deviations from GPT-2: single digits, whitespace never longer than one character (the pattern
+"course"; "gpt2" and "llama3" are there too), and our own special tokens, which come first so that
+their ids don't depend on the vocabulary's size.
 """
 
-import heapq
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
-import regex
-
+from course_lib.data.bpe import MergeTable, Pair, learn_merges
 from course_lib.data.chat import CHAT_TEMPLATE, SPECIAL_TOKENS
-
-PRETOKEN_PATTERN = r" ?\p{L}+| ?\p{N}|\s|[^\s\p{L}\p{N}]"
-PRETOKEN = regex.compile(PRETOKEN_PATTERN)
-
-Pair = tuple[int, int]
+from course_lib.data.pretokenize import PATTERNS, pattern_named
 
 
 def byte_alphabet() -> list[int]:
@@ -41,64 +39,14 @@ def visible_bytes() -> dict[int, str]:
             for place, byte in enumerate(order)}
 
 
-def merge_pair(word: list[int], pair: Pair, new: int) -> list[int]:
-    """Replace every occurrence of `pair` in `word` by `new`, from left to right."""
-    merged, place = [], 0
-    while place < len(word):
-        if place + 1 < len(word) and (word[place], word[place + 1]) == pair:
-            merged.append(new)
-            place += 2
-        else:
-            merged.append(word[place])
-            place += 1
-    return merged
+def byte_symbols(n_specials: int) -> dict[int, str]:
+    """For each byte, the character that stands for its id in the strings of `bpe`."""
+    return {byte: chr(n_specials + place) for place, byte in enumerate(byte_alphabet())}
 
 
-class PairCounts:
-    """How often each adjacent pair occurs in a counted word list, kept up to date by merges.
-
-    The naive algorithm recounts everything after each merge: O(merges x corpus). Here each
-    merge visits only the distinct words that hold the pair, and a heap finds the next best.
-    """
-
-    def __init__(self, words: list[list[int]], counts: list[int]):
-        self.words, self.counts = words, counts
-        self.totals: dict[Pair, int] = defaultdict(int)
-        self.places: dict[Pair, set[int]] = defaultdict(set)
-        for index, word in enumerate(words):
-            for pair in pairwise(word):
-                self.totals[pair] += counts[index]
-                self.places[pair].add(index)
-        self.heap = [(-total, pair) for pair, total in self.totals.items()]
-        heapq.heapify(self.heap)
-
-    def best(self) -> Pair | None:
-        """The most frequent pair, the lowest ids first among equals; None when all are merged."""
-        while self.heap:
-            negative, pair = heapq.heappop(self.heap)
-            total = self.totals.get(pair, 0)
-            if total == -negative and total > 0:
-                return pair
-            if 0 < total < -negative:  # the entry is out of date: put it back at its true count
-                heapq.heappush(self.heap, (-total, pair))
-        return None
-
-    def merge(self, pair: Pair, new: int) -> None:
-        grown = set()
-        for index in self.places.pop(pair):
-            before, count = self.words[index], self.counts[index]
-            after = merge_pair(before, pair, new)
-            self.words[index] = after
-            for old in pairwise(before):
-                self.totals[old] -= count
-            for made in pairwise(after):
-                self.totals[made] += count
-                if new in made:
-                    self.places[made].add(index)
-                    grown.add(made)
-        del self.totals[pair]
-        for made in grown:
-            heapq.heappush(self.heap, (-self.totals[made], made))
+def as_symbols(piece: str, symbols: dict[int, str]) -> str:
+    """The UTF-8 bytes of `piece`, one symbol each; `surrogateescape`d bytes as themselves."""
+    return piece.encode("utf-8", "surrogateescape").decode("latin-1").translate(symbols)
 
 
 class Tokenizer:
@@ -109,17 +57,23 @@ class Tokenizer:
     by code (`course_lib.data.chat`, `course_lib.data.packing`).
     """
 
-    def __init__(self, merges: Sequence[Pair], specials: Sequence[str] = SPECIAL_TOKENS):
+    def __init__(self, merges: Iterable[Pair], specials: Sequence[str] = SPECIAL_TOKENS,
+                 pattern: str = "course"):
         self.specials = tuple(specials)
+        self.pattern = pattern_named(pattern)
         self.merges = list(merges)
         self.token_bytes = [special.encode() for special in self.specials]
         self.token_bytes += [bytes([byte]) for byte in byte_alphabet()]
-        self._byte_id = {byte: len(self.specials) + i for i, byte in enumerate(byte_alphabet())}
-        self._rank = {}
-        for rank, (left, right) in enumerate(self.merges):
-            self._rank[left, right] = (rank, len(self.token_bytes))
-            self.token_bytes.append(self.token_bytes[left] + self.token_bytes[right])
-        self._cache = _Cache(self._encode_pretoken)
+        first_new = len(self.token_bytes)
+        for pair in self.merges:
+            if not len(self.specials) <= min(pair) <= max(pair) < len(self.token_bytes):
+                raise ValueError(f"merge {len(self.token_bytes) - first_new} joins the ids {pair}: "
+                                 f"only {len(self.specials)} to {len(self.token_bytes) - 1} are "
+                                 "bytes or were made by then")
+            self.token_bytes.append(self.token_bytes[pair[0]] + self.token_bytes[pair[1]])
+        self._symbols = byte_symbols(len(self.specials))
+        self._table = MergeTable(self.merges, first_new)
+        self._cache = _Cache(self._encode_piece)
 
     @property
     def vocab_size(self) -> int:
@@ -141,28 +95,37 @@ class Tokenizer:
     def end_id(self) -> int:
         return self.specials.index("<|end|>")
 
-    def _encode_pretoken(self, piece: str) -> tuple[int, ...]:
-        """Apply the merges in the order in which training made them."""
-        ids = [self._byte_id[byte] for byte in piece.encode("utf-8")]
-        while len(ids) > 1:
-            known = [pair for pair in pairwise(ids) if pair in self._rank]
-            if not known:
-                break
-            pair = min(known, key=self._rank.__getitem__)
-            ids = merge_pair(ids, pair, self._rank[pair][1])
-        return tuple(ids)
+    def _encode_piece(self, piece: str) -> tuple[int, ...]:
+        return tuple(map(ord, self._table.apply(as_symbols(piece, self._symbols))))
+
+    def _ids(self, text: str) -> list[int]:
+        return list(chain.from_iterable(map(self._cache.__getitem__, self.pattern.split(text))))
 
     def encode(self, text: str) -> list[int]:
-        return list(chain.from_iterable(map(self._cache.__getitem__, PRETOKEN.findall(text))))
+        """The ids of `text`. A lone surrogate isn't text: UnicodeEncodeError, with its place."""
+        if not text.isascii():
+            text.encode("utf-8")
+        return self._ids(text)
+
+    def encode_bytes(self, data: bytes) -> list[int]:
+        """The ids of any bytes; those that aren't UTF-8 count as marks and stay single bytes.
+
+        `decode_bytes` gives the bytes again, whatever they are. Valid UTF-8 has the ids of its
+        text.
+        """
+        return self._ids(data.decode("utf-8", "surrogateescape"))
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
         return [self.encode(text) for text in texts]
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The bytes of `ids`; special tokens are left out."""
+        first = len(self.specials)
+        return b"".join(self.token_bytes[int(i)] for i in ids if int(i) >= first)
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; special tokens are left out, broken UTF-8 becomes U+FFFD."""
-        first = len(self.specials)
-        joined = b"".join(self.token_bytes[int(i)] for i in ids if int(i) >= first)
-        return joined.decode("utf-8", errors="replace")
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def token(self, token_id: int) -> str:
         """One token as GPT-2's visible characters, for tables and for `tokenizers`."""
@@ -172,16 +135,19 @@ class Tokenizer:
         return "".join(table[byte] for byte in self.token_bytes[token_id])
 
     def save(self, path: str | Path) -> None:
-        state = {"pattern": PRETOKEN_PATTERN, "specials": self.specials, "merges": self.merges}
+        state = {"pattern": self.pattern.expression, "specials": self.specials,
+                 "merges": self.merges}
         Path(path).write_text(json.dumps(state), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
         state = json.loads(Path(path).read_text(encoding="utf-8"))
-        if state["pattern"] != PRETOKEN_PATTERN:
+        known = {pattern.expression: name for name, pattern in PATTERNS.items()}
+        if state["pattern"] not in known:
             raise ValueError(f"{path} was trained with pattern {state['pattern']!r}; "
-                             f"this version reads {PRETOKEN_PATTERN!r} only")
-        return cls([(left, right) for left, right in state["merges"]], state["specials"])
+                             f"this version reads {', '.join(known.values())} only")
+        merges = [(left, right) for left, right in state["merges"]]
+        return cls(merges, state["specials"], known[state["pattern"]])
 
     def to_transformers(self):
         """The same tokenizer as a `PreTrainedTokenizerFast`, with the chat template.
@@ -198,7 +164,7 @@ class Tokenizer:
             vocab={name: i for i, name in enumerate(names)},
             merges=[(names[left], names[right]) for left, right in self.merges]))
         hub.pre_tokenizer = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(Regex(PRETOKEN_PATTERN), "isolated"),
+            pre_tokenizers.Split(Regex(self.pattern.expression), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
         hub.decoder = decoders.ByteLevel()
         hub.add_special_tokens([AddedToken(s, special=True, normalized=False)
@@ -212,42 +178,35 @@ class Tokenizer:
 class _Cache(dict):
     """Pre-token to ids, filled on first use: text repeats its words, so most look-ups hit."""
 
-    def __init__(self, encode, limit: int = 1_000_000):
+    def __init__(self, encode, limit: int = 500_000, longest: int = 128):
         super().__init__()
-        self.encode, self.limit = encode, limit
+        self.encode, self.limit, self.longest = encode, limit, longest
 
     def __missing__(self, piece: str) -> tuple[int, ...]:
-        if len(self) >= self.limit:
-            self.clear()
-        self[piece] = ids = self.encode(piece)
+        ids = self.encode(piece)
+        if len(piece) <= self.longest:  # a megabyte without a blank is no word that comes back
+            if len(self) >= self.limit:
+                self.clear()
+            self[piece] = ids
         return ids
 
 
-def count_pretokens(texts: Iterable[str]) -> Counter:
-    """How often each piece of the pre-token pattern occurs; training needs nothing else."""
-    counts: Counter = Counter()
-    for text in texts:
-        counts.update(PRETOKEN.findall(text))
-    return counts
-
-
-def train_bpe(texts: Iterable[str], vocab_size: int = 768) -> Tokenizer:
+def train_bpe(texts: Iterable[str], vocab_size: int = 768, pattern: str = "course") -> Tokenizer:
     """Learn merges until the vocabulary holds `vocab_size` tokens or no pair is left.
 
+    pattern: "course", "gpt2" or "llama3": the cut that no merge may cross.
     Deterministic: the most frequent pair wins, and among equals the one with the lowest ids.
     """
-    tokenizer = Tokenizer(merges=[])
-    if vocab_size < tokenizer.vocab_size:
+    return train_on_counts(pattern_named(pattern).count(texts), vocab_size, pattern)
+
+
+def train_on_counts(counts: Counter[str], vocab_size: int, pattern: str = "course") -> Tokenizer:
+    """The same from counted pre-tokens, such as the sum of what many workers counted."""
+    base = len(SPECIAL_TOKENS) + 256
+    if vocab_size < base:
         raise ValueError(f"vocab_size={vocab_size} is too small: {len(SPECIAL_TOKENS)} special "
-                         f"tokens and 256 bytes need {tokenizer.vocab_size}")
-    counted = count_pretokens(texts)
-    words = [list(tokenizer._encode_pretoken(piece)) for piece in counted]
-    pairs = PairCounts(words, list(counted.values()))
-    merges: list[Pair] = []
-    for new in range(tokenizer.vocab_size, vocab_size):
-        pair = pairs.best()
-        if pair is None:
-            break
-        merges.append(pair)
-        pairs.merge(pair, new)
-    return Tokenizer(merges)
+                         f"tokens and 256 bytes need {base}")
+    symbols = byte_symbols(len(SPECIAL_TOKENS))
+    words = [as_symbols(piece, symbols) for piece in counts]
+    return Tokenizer(learn_merges(words, counts.values(), base, vocab_size - base),
+                     pattern=pattern)

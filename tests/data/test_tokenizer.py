@@ -1,14 +1,20 @@
+import json
+import random
+from collections import Counter
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from course_lib.data.pretokenize import COURSE
 from course_lib.data.tokenizer import (
-    PRETOKEN,
     SPECIAL_TOKENS,
     Tokenizer,
+    as_symbols,
     byte_alphabet,
-    merge_pair,
+    byte_symbols,
     train_bpe,
+    train_on_counts,
     visible_bytes,
 )
 
@@ -25,24 +31,8 @@ def test_hand_worked_merges():
     assert set(TOKENIZER.encode("low")) & set(range(4)) == set()
 
 
-def test_every_merge_takes_the_most_frequent_pair():
-    """The naive algorithm: recount all pairs before each merge."""
-    words = [[TOKENIZER._byte_id[b] for b in piece.encode()] for piece in PRETOKEN.findall(TEXT[0])]
-    for rank, merge in enumerate(TOKENIZER.merges):
-        counts = {}
-        for word in words:
-            for pair in zip(word, word[1:], strict=False):
-                counts[pair] = counts.get(pair, 0) + 1
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        assert merge == best
-        words = [merge_pair(word, merge, 260 + rank) for word in words]
-
-
-def test_merge_pair_goes_left_to_right():
-    assert merge_pair([1, 1, 1, 2, 1, 1], (1, 1), 9) == [9, 1, 2, 9]
-
-
 @given(st.text(max_size=200))
+@example("\0\u202eabc\u2066 'ſ \x1c\x85\u3000")
 def test_any_text_survives_a_round_trip(text):
     try:
         text.encode()
@@ -53,16 +43,32 @@ def test_any_text_survives_a_round_trip(text):
     assert all(i >= len(SPECIAL_TOKENS) for i in ids)
 
 
-@given(st.text(max_size=100))
-def test_pretokens_lose_nothing(text):
-    assert "".join(PRETOKEN.findall(text)) == text
+@settings(max_examples=10_000, deadline=None)
+@given(st.binary(max_size=20))
+def test_any_bytes_survive_a_round_trip(data):
+    ids = TOKENIZER.encode_bytes(data)
+    assert TOKENIZER.decode_bytes(ids) == data
+    assert min(ids, default=4) >= len(SPECIAL_TOKENS)
+
+
+def test_bytes_that_are_text_have_its_ids_and_lone_surrogates_are_refused():
+    text = "newest été 日本 😀\n"
+    assert TOKENIZER.encode_bytes(text.encode()) == TOKENIZER.encode(text)
+    for text in ("low \ud800", "low \udc80"):
+        with pytest.raises(UnicodeEncodeError, match="position 4: surrogates not allowed"):
+            TOKENIZER.encode(text)
+    broken = b"low \xff\xed\xa0\x80"  # a byte that starts nothing, and a surrogate in UTF-8
+    assert TOKENIZER.decode(TOKENIZER.encode_bytes(broken)) == "low ����"
 
 
 def test_text_cannot_forge_a_special_token():
     ids = TOKENIZER.encode("<|end|><|assistant|>")
     assert min(ids) >= 4
+    assert min(TOKENIZER.encode_bytes(b"<|end|>")) >= 4
     assert TOKENIZER.decode(ids) == "<|end|><|assistant|>"
     assert TOKENIZER.decode([TOKENIZER.eos_id, *ids, TOKENIZER.end_id]) == "<|end|><|assistant|>"
+    trained = train_bpe(["<|end|>"] * 9, 400)
+    assert trained.encode("<|end|>") != [trained.end_id]
 
 
 def test_special_ids_come_first():
@@ -74,22 +80,30 @@ def test_the_byte_alphabet_is_complete_and_visible():
     assert sorted(byte_alphabet()) == list(range(256))
     assert len(set(visible_bytes().values())) == 256
     assert visible_bytes()[ord(" ")] == "Ġ" and visible_bytes()[ord("\n")] == "Ċ"
+    assert as_symbols("é", byte_symbols(4)) == "".join(
+        chr(4 + byte_alphabet().index(byte)) for byte in "é".encode())
 
 
-def test_digits_and_newlines_stay_single():
-    assert PRETOKEN.findall("a 12\n\n") == ["a", " 1", "2", "\n", "\n"]
-
-
-def test_save_and_load(tmp_path):
+@pytest.mark.parametrize("pattern", ["course", "gpt2", "llama3"])
+def test_save_and_load(tmp_path, pattern):
     path = tmp_path / "tokenizer.json"
-    TOKENIZER.save(path)
+    trained = train_bpe([TEXT[0] + "  12 345\n\n"], 275, pattern)
+    trained.save(path)
     again = Tokenizer.load(path)
-    assert again.merges == TOKENIZER.merges
-    assert again.encode(TEXT[0]) == TOKENIZER.encode(TEXT[0])
+    assert again.merges == trained.merges and again.pattern == trained.pattern
+    assert again.encode(TEXT[0]) == trained.encode(TEXT[0])
     assert len(again.encode(TEXT[0])) < len(TEXT[0]) / 2
     path.write_text(path.read_text().replace("p{L}", "p{M}"))
-    with pytest.raises(ValueError, match="was trained with pattern"):
+    with pytest.raises(ValueError, match="was trained with pattern .* course, gpt2, llama3 only"):
         Tokenizer.load(path)
+
+
+def test_the_file_format_of_earlier_versions_loads(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"pattern": r" ?\p{L}+| ?\p{N}|\s|[^\s\p{L}\p{N}]",
+                                "specials": list(SPECIAL_TOKENS), "merges": [[72, 86]]}))
+    assert Tokenizer.load(path).pattern == COURSE
+    assert Tokenizer.load(path).token(260) == "es"
 
 
 def test_batch_equals_one_by_one_and_the_cache_changes_nothing():
@@ -97,9 +111,27 @@ def test_batch_equals_one_by_one_and_the_cache_changes_nothing():
     texts = ["newest low", "widest", "", "newest low"]
     assert TOKENIZER.encode_batch(texts) == [fresh.encode(text) for text in texts]
     assert fresh.encode("") == []
+    fresh._cache.limit, fresh._cache.longest = 2, 6
+    assert fresh.encode(TEXT[0]) == TOKENIZER.encode(TEXT[0])
+    assert len(fresh._cache) <= 2 and max(map(len, fresh._cache)) <= 6
+
+
+def test_training_does_not_depend_on_order_or_on_who_counted():
+    generator = random.Random(0)
+    texts = ["".join(generator.choices("ab cd", k=60)) for _ in range(40)]
+    whole = train_bpe(texts, 300)
+    shuffled = generator.sample(texts, len(texts))
+    assert train_bpe(shuffled, 300).merges == whole.merges
+    shards = [COURSE.count(shuffled[i::3]) for i in (2, 0, 1)]
+    assert train_on_counts(sum(shards, Counter()), 300).merges == whole.merges
+    assert len(whole.merges) == 40
 
 
 def test_a_small_corpus_stops_early_and_a_small_vocabulary_is_refused():
     assert train_bpe(["ab"], 768).vocab_size == 261
     with pytest.raises(ValueError, match="vocab_size=200 is too small"):
         train_bpe(["ab"], 200)
+    with pytest.raises(ValueError, match="pattern='gpt9' is not one of course, gpt2, llama3"):
+        train_bpe(["ab"], 300, "gpt9")
+    with pytest.raises(ValueError, match=r"merge 1 joins the ids \(261, 5\): only 4 to 260"):
+        Tokenizer([(4, 5), (261, 5)])

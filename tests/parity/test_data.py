@@ -12,14 +12,15 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from course_lib.data.chat import ChatFormat
 from course_lib.data.clean import repair_encoding
 from course_lib.data.dedup import MinHash, estimate
+from course_lib.data.pretokenize import COURSE
 from course_lib.data.sources import source
-from course_lib.data.tokenizer import PRETOKEN_PATTERN, SPECIAL_TOKENS, train_bpe
+from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
 
 
 def reference_bpe(texts, vocab_size):
     hub = Tokenizer(models.BPE())
     hub.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PRETOKEN_PATTERN), "isolated"),
+        pre_tokenizers.Split(Regex(COURSE.expression), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     hub.train_from_iterator(texts, trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
