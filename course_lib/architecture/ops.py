@@ -1,6 +1,6 @@
 """The mathematics of one decoder layer, as pure functions from tensors to tensors.
 
-Attention has its own module, `attention`; the modules that hold weights are in `model`.
+Attention has its own module, `attention`; the modules that hold weights are in `layers`.
 """
 
 import torch
@@ -35,6 +35,28 @@ def rms_norm(
     x32 = x.float()
     normed = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + eps)
     return normed.to(x.dtype) * weight
+
+
+def layer_norm(
+    x: Float[Tensor, "*lead d_model"],
+    weight: Float[Tensor, " d_model"],
+    bias: Float[Tensor, " d_model"] | None = None,
+    eps: float = 1e-5,
+) -> Float[Tensor, "*lead d_model"]:
+    """y = g * (x - mean(x)) / sqrt(var(x) + eps) + b, over the last axis.
+
+    The variance divides by d_model, not by d_model - 1. Source: Ba et al. 2016, equation 4. In
+    float32 whatever x is, as `rms_norm`.
+    """
+    if x.shape[-1:] != weight.shape:
+        raise ValueError(
+            f"layer_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
+            f"the last axis of x {tuple(x.shape)}"
+        )
+    centred = x.float() - x.float().mean(-1, keepdim=True)
+    normed = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + eps)
+    y = normed.to(x.dtype) * weight
+    return y if bias is None else y + bias
 
 
 def rope_tables(
@@ -86,3 +108,17 @@ def swiglu(
             f"swiglu: up has shape {tuple(up.shape)}, expected that of gate, {tuple(gate.shape)}"
         )
     return F.silu(gate) * up
+
+
+def gelu_tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))): near x times P(N(0, 1) < x).
+
+    Source: Hendrycks and Gimpel 2016, section 2, the approximation that GPT-2 uses ("gelu_new" in
+    `transformers`).
+    """
+    return F.gelu(x, approximate="tanh")
+
+
+def relu_squared(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """max(x, 0)^2. Source: So et al. 2021 (Primer), section 4.2."""
+    return F.relu(x).square()
