@@ -5,13 +5,13 @@ of GPT-2, Mistral, Mixtral, Qwen3 and DeepSeek by name.
 """
 
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, get_args
 
-Norm = Literal["rms", "layer"]
-Wiring = Literal["pre", "post", "parallel"]
-Position = Literal["rope", "learned", "sinusoidal", "alibi", "none"]
-Feedforward = Literal["swiglu", "gelu", "relu2", "moe"]
-CHOICES = {"norm": Norm, "wiring": Wiring, "position": Position, "mlp": Feedforward}
+CHOICES = {
+    "norm": ("rms", "layer"),
+    "wiring": ("pre", "post", "parallel"),
+    "position": ("rope", "learned", "sinusoidal", "alibi", "none"),
+    "mlp": ("swiglu", "gelu", "relu2", "moe"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +57,20 @@ class ModelConfig:
     norm_eps: float = 1e-5
     sliding_window: int | None = None
     tied: bool = True
-    norm: Norm = "rms"
-    wiring: Wiring = "pre"
-    position: Position = "rope"
+    norm: str = "rms"
+    wiring: str = "pre"
+    position: str = "rope"
     qk_norm: bool = False
     bias: bool = False
-    mlp: Feedforward = "swiglu"
+    mlp: str = "swiglu"
     n_experts: int = 0
     top_k: int = 0
     latent: Latent | None = None
 
     def __post_init__(self) -> None:
-        for name, choice in CHOICES.items():
-            if getattr(self, name) not in get_args(choice):
-                wanted = ", ".join(map(repr, get_args(choice)))
+        for name, options in CHOICES.items():
+            if getattr(self, name) not in options:
+                wanted = ", ".join(map(repr, options))
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {wanted}")
         self._check_sizes()
         self._check_heads()

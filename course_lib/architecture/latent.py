@@ -14,23 +14,14 @@ Deviation: RoPE is half-split, as in the rest of the course, where DeepSeek's we
 interleaved; `rope_rows_to_half_split` carries the one to the other.
 """
 
-from typing import Protocol, runtime_checkable
-
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.architecture.attention import Cache, attention
 from course_lib.architecture.ops import rms_norm, rope
-
-
-@runtime_checkable
-class LatentCache(Protocol):
-    """Keeps two tensors a layer; `attention.GrowingCache` is one."""
-
-    def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append a layer's new latents and shared keys; return all so far."""
 
 
 def expanded_attention(
@@ -50,9 +41,7 @@ def expanded_attention(
     k_nope = torch.einsum("b k r, h d r -> b h k d", latent[:, 0], w_uk)
     v = torch.einsum("b k r, h d r -> b h k d", latent[:, 0], w_uv)
     k = torch.cat((k_nope, k_rope.expand(-1, k_nope.shape[1], -1, -1)), dim=-1)
-    return F.scaled_dot_product_attention(
-        torch.cat((q_nope, q_rope), dim=-1), k, v, attn_mask=_per_head(mask)
-    )
+    return attention(torch.cat((q_nope, q_rope), dim=-1), k, v, mask)
 
 
 def absorbed_attention(
@@ -75,7 +64,7 @@ def absorbed_attention(
         torch.cat((q_latent, q_rope), dim=-1),
         torch.cat((latent, k_rope), dim=-1),
         latent,
-        attn_mask=_per_head(mask),
+        attn_mask=None if mask is None else mask.unsqueeze(-3),
         scale=(q_nope.shape[-1] + q_rope.shape[-1]) ** -0.5,
         enable_gqa=True,
     )
@@ -129,7 +118,7 @@ class LatentAttention(nn.Module):
         cos: Float[Tensor, "*any seq half"],
         sin: Float[Tensor, "*any seq half"],
         mask: Bool[Tensor, "*any_mask seq keys"] | None,
-        cache: LatentCache | None = None,
+        cache: Cache | None = None,
         *,
         absorb: bool | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
@@ -191,10 +180,6 @@ def _split_up(kv_up: Tensor, d_nope: int) -> tuple[Tensor, Tensor]:
             f"with d_nope {d_nope} as in q_nope"
         )
     return kv_up[:, :d_nope], kv_up[:, d_nope:]
-
-
-def _per_head(mask: Tensor | None) -> Tensor | None:
-    return None if mask is None else mask.unsqueeze(-3)
 
 
 def _check_sizes(

@@ -1,7 +1,7 @@
-"""The parts of a block that hold weights: norms, grouped-query attention, feed-forward blocks.
+"""The parts of a block that hold weights: the norms, grouped-query attention, and who is chosen.
 
-Each calls the function of `ops` or `attention` that its docstring names. Deviation from the
-libraries: one matrix makes queries, keys and values (the same numbers in one call).
+`feedforward`, `moe` and `latent` hold the other parts; the three `make_` functions are the only
+place where a choice of the config becomes a module.
 """
 
 import torch
@@ -11,16 +11,10 @@ from torch import Tensor, nn
 
 from course_lib.architecture.attention import Cache, Mask, attention
 from course_lib.architecture.config import ModelConfig
+from course_lib.architecture.feedforward import MLP, SwiGLU
 from course_lib.architecture.latent import LatentAttention
 from course_lib.architecture.moe import MoE
-from course_lib.architecture.ops import (
-    gelu_tanh,
-    layer_norm,
-    relu_squared,
-    rms_norm,
-    rope,
-    swiglu,
-)
+from course_lib.architecture.ops import layer_norm, rms_norm, rope
 
 
 class RMSNorm(nn.Module):
@@ -49,7 +43,10 @@ class LayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Project to queries, keys and values; turn the first two; attend; project back."""
+    """Project to queries, keys and values; turn the first two; attend; project back.
+
+    Deviation from the libraries: one matrix makes all three (the same numbers in one call).
+    """
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
@@ -84,32 +81,6 @@ class Attention(nn.Module):
         return self.out(rearrange(mixed, "b h seq d -> b seq (h d)"))
 
 
-class SwiGLU(nn.Module):
-    """W_down (SiLU(W_gate x) * W_up x): each token by itself."""
-
-    def __init__(self, d_model: int, d_ff: int, bias: bool = False) -> None:
-        super().__init__()
-        self.gate = nn.Linear(d_model, d_ff, bias=bias)
-        self.up = nn.Linear(d_model, d_ff, bias=bias)
-        self.down = nn.Linear(d_ff, d_model, bias=bias)
-
-    def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
-        return self.down(swiglu(self.gate(x), self.up(x)))
-
-
-class MLP(nn.Module):
-    """W_down f(W_up x) with f = GELU or ReLU²: each token by itself."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.activation = gelu_tanh if config.mlp == "gelu" else relu_squared
-        self.up = nn.Linear(config.d_model, config.d_ff, bias=config.bias)
-        self.down = nn.Linear(config.d_ff, config.d_model, bias=config.bias)
-
-    def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
-        return self.down(self.activation(self.up(x)))
-
-
 def make_norm(config: ModelConfig, size: int) -> RMSNorm | LayerNorm:
     """The norm that the config names, over `size` channels."""
     if config.norm == "rms":
@@ -140,4 +111,4 @@ def make_mlp(config: ModelConfig) -> SwiGLU | MLP | MoE:
         return MoE(config.d_model, config.d_ff, config.n_experts, config.top_k)
     if config.mlp == "swiglu":
         return SwiGLU(config.d_model, config.d_ff, config.bias)
-    return MLP(config)
+    return MLP(config.d_model, config.d_ff, config.mlp, config.bias)

@@ -23,7 +23,7 @@ from course_lib.architecture.ops import rope_tables
 from course_lib.architecture.positions import alibi_bias, sinusoidal_table
 
 # The matrices that write to the residual stream, by the end of their names.
-WRITES = ("attention.out.weight", "down.weight")
+WRITES = ("attention.out.weight", ".down.weight")
 
 
 class Block(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from course_lib.architecture.ops import swiglu
+from course_lib.architecture.feedforward import SwiGLU
 
 
 class Routing(NamedTuple):
@@ -113,19 +113,6 @@ def expert_load(routing: Routing) -> Float[Tensor, " n_experts"]:
     return counts / counts.sum().clamp(min=1)
 
 
-class Expert(nn.Module):
-    """W_down (SiLU(W_gate x) * W_up x), as a dense block has it."""
-
-    def __init__(self, d_model: int, d_ff: int) -> None:
-        super().__init__()
-        self.gate = nn.Linear(d_model, d_ff, bias=False)
-        self.up = nn.Linear(d_model, d_ff, bias=False)
-        self.down = nn.Linear(d_ff, d_model, bias=False)
-
-    def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
-        return self.down(swiglu(self.gate(x), self.up(x)))
-
-
 class MoE(nn.Module):
     """y = sum over the chosen experts e of weight_e * expert_e(x), for each token by itself.
 
@@ -151,7 +138,7 @@ class MoE(nn.Module):
             raise ValueError(f"MoE: capacity_factor is {capacity_factor}, expected None or > 0")
         self.top_k, self.normalise, self.capacity_factor = top_k, normalise, capacity_factor
         self.router = nn.Linear(d_model, n_experts, bias=False)
-        self.experts = nn.ModuleList(Expert(d_model, d_ff) for _ in range(n_experts))
+        self.experts = nn.ModuleList(SwiGLU(d_model, d_ff) for _ in range(n_experts))
         self.routing: Routing | None = None
 
     def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:

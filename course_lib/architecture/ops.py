@@ -67,11 +67,27 @@ def rope_tables(
     Source: Su et al. 2021 (RoFormer), section 3.2.2. Angles are float32, as in the libraries that
     trained the weights we load: float64 would be nearer to the equation, and farther from them.
     """
-    if d_head % 2:
-        raise ValueError(f"rope_tables: d_head is {d_head}, expected an even number")
-    rates = 1.0 / theta ** (torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
+    return angle_tables(max_seq, rope_rates(d_head, theta))
+
+
+def rope_rates(d_head: int, theta: float = 10_000.0) -> Float[Tensor, " half"]:
+    """theta^(-2i / d_head) for pair i, in radians a position. Source: Su et al. 2021, eq. 15."""
+    if d_head < 2 or d_head % 2:
+        raise ValueError(f"rope_rates: the size is {d_head}, expected an even number of at least 2")
+    return 1.0 / theta ** (torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
+
+
+def angle_tables(
+    max_seq: int, rates: Float[Tensor, " half"], attention_factor: float = 1.0
+) -> tuple[Float[Tensor, "max_seq half"], Float[Tensor, "max_seq half"]]:
+    """cos and sin of position times rate, times `attention_factor`: what `rope` takes.
+
+    A factor on both tables multiplies queries and keys, hence the scores by its square (YaRN).
+    """
+    if max_seq < 1:
+        raise ValueError(f"max_seq is {max_seq}, expected at least 1")
     angles = torch.outer(torch.arange(max_seq, dtype=torch.float32), rates)
-    return angles.cos(), angles.sin()
+    return angles.cos() * attention_factor, angles.sin() * attention_factor
 
 
 def rope(

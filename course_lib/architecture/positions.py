@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.architecture.ops import angle_tables, rope_rates
+
 
 def sinusoidal_table(
     max_seq: int, d_model: int, theta: float = 10_000.0
@@ -19,8 +21,8 @@ def sinusoidal_table(
 
     Source: Vaswani et al. 2017, section 3.5, where theta is 10000. It is added to the embeddings.
     """
-    angles = torch.outer(_positions(max_seq), rope_rates(d_model, theta))
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
+    cos, sin = angle_tables(max_seq, rope_rates(d_model, theta))
+    return torch.stack((sin, cos), dim=-1).flatten(1)
 
 
 def alibi_slopes(n_heads: int) -> Float[Tensor, " n_heads"]:
@@ -82,23 +84,6 @@ def half_split_permutation(d_head: int) -> Int[Tensor, " d_head"]:
     """
     _check_even("half_split_permutation", d_head)
     return torch.arange(d_head).reshape(-1, 2).T.flatten()
-
-
-def rope_rates(d_head: int, theta: float = 10_000.0) -> Float[Tensor, " half"]:
-    """theta^(-2i / d_head) for pair i, in radians a position. Source: Su et al. 2021, eq. 15."""
-    _check_even("rope_rates", d_head)
-    return 1.0 / theta ** (torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
-
-
-def angle_tables(
-    max_seq: int, rates: Float[Tensor, " half"], attention_factor: float = 1.0
-) -> tuple[Float[Tensor, "max_seq half"], Float[Tensor, "max_seq half"]]:
-    """cos and sin of position times rate, times `attention_factor`: what `rope` takes.
-
-    A factor on both tables multiplies queries and keys, hence the scores by its square.
-    """
-    angles = torch.outer(_positions(max_seq), rates)
-    return angles.cos() * attention_factor, angles.sin() * attention_factor
 
 
 def interpolated_rates(d_head: int, theta: float, factor: float) -> Float[Tensor, " half"]:
@@ -183,12 +168,6 @@ def yarn_tables(
     if attention_factor is None:
         attention_factor = yarn_attention_factor(factor)
     return angle_tables(max_seq, rates, attention_factor)
-
-
-def _positions(max_seq: int) -> Tensor:
-    if max_seq < 1:
-        raise ValueError(f"max_seq is {max_seq}, expected at least 1")
-    return torch.arange(max_seq, dtype=torch.float32)
 
 
 def _check_even(name: str, d_head: int) -> None:

@@ -18,6 +18,8 @@ from course_lib.architecture.ops import rope_tables
 class Kept:
     """The simplest cache: what came, in a row."""
 
+    length = 0
+
     def __init__(self) -> None:
         self.pairs: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 

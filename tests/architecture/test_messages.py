@@ -60,7 +60,7 @@ WANTED = [
     "tokens have shape (2, 5) after 5 cached ones, expected at most max_seq = 8",
     "weight has shape (4,), expected (3,), the last axis of x (2, 3)",
     "cos has shape (2, 2), expected a last axis of 3, half of the last axis of x (2, 6)",
-    "d_head is 3, expected an even number",
+    "rope_rates: the size is 3, expected an even number of at least 2",
     "up has shape (3,), expected that of gate, (2,)",
     "k has 3 heads (1, 3, 2, 8), expected a divisor of the 4 heads of q",
     "k has shape (1, 2, 2, 6), expected (batch, n_kv_heads, keys, d_head)",
