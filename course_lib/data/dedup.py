@@ -53,7 +53,7 @@ class DedupConfig:
         """What is kept of a document while the others are read: its band keys."""
         return 8 * self.bands
 
-    def detection(self, jaccard: float) -> float:
+    def detection(self, jaccard: float | np.ndarray) -> float | np.ndarray:
         """The probability that a pair of this similarity is compared at all."""
         return 1 - (1 - jaccard**self.rows) ** self.bands
 
@@ -126,9 +126,6 @@ def _edges(texts: Sequence[str], shared: Buckets, config: DedupConfig) -> Iterat
         if similarity >= config.threshold:
             clusters.union(a, b)
         yield a, b, similarity
-    done = set(map(tuple, stars.tolist()))
     rest = shared.open_pairs(np.array([clusters.find(i) for i in range(len(texts))], np.int64))
-    rest = np.array([pair for pair in rest.tolist() if tuple(pair) not in done], np.int64)
-    rest = rest.reshape(-1, 2)
     for (a, b), similarity in zip(rest.tolist(), score(rest).tolist(), strict=True):
         yield a, b, similarity
