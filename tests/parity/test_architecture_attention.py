@@ -1,13 +1,19 @@
-"""Latent attention equals DeepSeek's in Transformers, weights copied."""
+"""Latent attention equals DeepSeek's, the sink gpt-oss's, empty rows the kernel's."""
+
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn import functional as F
 from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention
+from transformers.models.gpt_oss import modeling_gpt_oss as gpt_oss
 
 from course_lib.architecture.attention import causal_mask
 from course_lib.architecture.latent import LatentAttention, rope_rows_to_half_split
+from course_lib.architecture.masks import padding_mask, safe_softmax
 from course_lib.architecture.ops import rope_tables
+from course_lib.architecture.sinks import sink_softmax
 
 
 def deepseek(q_rank, interleaved) -> DeepseekV3Attention:
@@ -65,3 +71,43 @@ def test_latent_attention_equals_deepseek(parity, q_rank, interleaved):
             note=f"fp32, {'absorbed' if absorb else 'expanded'}, q_rank {q_rank}, "
             f"{'interleaved' if interleaved else 'half-split'} checkpoint",
         )
+
+
+def test_softmax_with_a_sink_equals_gpt_oss(parity):
+    q, k, v = (torch.randn(2, 4, 9, 8) for _ in "qkv")
+    sink, mask = torch.randn(4), causal_mask(9)
+    bias = torch.zeros(9, 9).masked_fill(~mask, float("-inf"))[None, None]
+    module = SimpleNamespace(num_key_value_groups=1, sinks=sink, training=False)
+    _, want = gpt_oss.eager_attention_forward(module, q, k, v, bias, scaling=8**-0.5)
+    scores = (q @ k.transpose(-1, -2) * 8**-0.5).masked_fill(~mask, float("-inf"))
+    assert want.sum(-1).max() < 1
+    parity(
+        stem="architecture", ours="architecture.sinks.sink_softmax",
+        reference="transformers gpt_oss eager_attention_forward", tolerance=1e-6,
+        error=(sink_softmax(scores, sink) - want).abs().max(), note="attention weights, fp32",
+    )  # fmt: skip
+
+
+def test_empty_rows_equal_the_kernel(parity):
+    """Also the gradients: a row that sees nothing passes nothing on."""
+    inputs = [torch.randn(2, 3, 6, 8, requires_grad=True) for _ in "qkv"]
+    mask = causal_mask(6) & padding_mask(torch.tensor([4, 6]), 6, left=True)  # two empty rows
+    assert not mask.any(-1).all()
+
+    def ours(q, k, v):
+        scores = (q @ k.transpose(-1, -2) / 8**0.5).masked_fill(~mask.unsqueeze(1), float("-inf"))
+        return safe_softmax(scores) @ v
+
+    def theirs(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.unsqueeze(1))
+
+    both = []
+    for attend in (ours, theirs):
+        out = attend(*inputs)
+        both.append([out, *torch.autograd.grad(out.square().sum(), inputs)])
+    parity(
+        stem="architecture", ours="architecture.masks.safe_softmax",
+        reference="torch.nn.functional.scaled_dot_product_attention", tolerance=2e-5,
+        error=max((a - b).abs().max() for a, b in zip(*both, strict=True)),
+        note="output and gradients with rows that see nothing, fp32",
+    )  # fmt: skip
