@@ -33,9 +33,10 @@ class Span:
 def suffix_array(data: bytes) -> Int[np.ndarray, " size"]:
     """The starts of all suffixes, in the order of the suffixes."""
     ranks, size, length = _letters(data), len(data), 1
-    while length < size and ranks.max(initial=0) < size - 1:
-        ranks = _doubled(ranks, length)
-        length *= 2
+    while length < size:
+        ranks, length = _doubled(ranks, length), 2 * length
+        if ranks.max() == size - 1:  # all differ: longer prefixes change nothing
+            break
     return np.argsort(ranks)
 
 
@@ -67,24 +68,25 @@ def repeated_spans(texts: Sequence[str], length: int = 100, *,
     owner = np.repeat(np.arange(len(encoded)), np.diff(starts))
     place = np.arange(len(ranks))
     place = place[place + length <= starts[1:][owner]]  # windows inside one document
-    if not len(place):
-        return []
-    # place runs upwards, so the first of a rank is the first in the order of documents
-    _, first, group = np.unique(ranks[place], return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[group] != np.arange(len(place)))
-    here, there = place[again], place[first[group[again]]]
-    cut = np.ones(len(here), bool)
-    cut[1:] = (here[1:] > here[:-1] + length) | (owner[here[1:]] != owner[here[:-1]])
-    begin = np.flatnonzero(cut)
-    last = np.append(begin[1:], len(here)) - 1
+    here, there = _stood_before(ranks[place], place)
+    border = np.ones(len(here), bool)  # where a new span begins
+    border[1:] = (here[1:] > here[:-1] + length) | (owner[here[1:]] != owner[here[:-1]])
+    begin = np.flatnonzero(border)
+    stop = here[np.append(begin[1:], len(here)) - 1] + length if len(here) else here
     spans = []
-    for a, z, other in zip(here[begin].tolist(), here[last].tolist(), there[begin].tolist(),
-                           strict=False):
-        rank, twin = owner[a], owner[other]
-        base = int(starts[rank])
-        spans.append(Span(order[rank], a - base, z + length - base, order[twin],
+    for a, z, other in zip(here[begin].tolist(), stop.tolist(), there[begin].tolist(), strict=True):
+        base, twin = int(starts[owner[a]]), owner[other]
+        spans.append(Span(order[owner[a]], a - base, z - base, order[twin],
                           other - int(starts[twin])))
     return sorted(spans, key=lambda span: (span.index, span.start))
+
+
+def _stood_before(ranks: Int[np.ndarray, " windows"], place: Int[np.ndarray, " windows"]
+                  ) -> tuple[Int[np.ndarray, " again"], Int[np.ndarray, " again"]]:
+    """Places of the windows that are not the first of their rank, and the places of those first."""
+    _, first, group = np.unique(ranks, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[group] != np.arange(len(place)))
+    return place[again], place[first[group[again]]]
 
 
 def cut_spans(texts: Sequence[str], spans: Sequence[Span]) -> list[str]:
