@@ -19,7 +19,7 @@ from course_lib.architecture.sampling import pad_left
 
 @runtime_checkable
 class Constraint(Protocol):
-    """What one row may still write. `constrained.JsonConstraint` is one."""
+    """What one row may still write. `constrained.GrammarConstraint` is one."""
 
     def allowed(self, tokens_left: int) -> Bool[Tensor, " vocab"]:
         """True for the tokens that may come next, when so many may still be written."""
