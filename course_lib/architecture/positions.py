@@ -29,7 +29,7 @@ def alibi_slopes(n_heads: int) -> Float[Tensor, " n_heads"]:
     """2^(-8h / n_heads) for head h = 1 ... n_heads, where n_heads is a power of two.
 
     Otherwise the slopes of the power of two below, and then every other slope of the power above,
-    as the authors' code has it. Source: Press et al. 2022, section 3 and footnote on head counts.
+    as the authors' code has it. Source: Press et al. 2022, section 3.
     """
     if n_heads < 1:
         raise ValueError(f"alibi_slopes: n_heads is {n_heads}, expected at least 1")
@@ -89,7 +89,7 @@ def half_split_permutation(d_head: int) -> Int[Tensor, " d_head"]:
 def interpolated_rates(d_head: int, theta: float, factor: float) -> Float[Tensor, " half"]:
     """rate_i / factor: position m of the long row gets the angle that m / factor had.
 
-    Source: Chen et al. 2023 (position interpolation), equation 4.
+    Source: Chen et al. 2023 (position interpolation).
     """
     _check_factor("interpolated_rates", factor)
     return rope_rates(d_head, theta) / factor
@@ -98,7 +98,7 @@ def interpolated_rates(d_head: int, theta: float, factor: float) -> Float[Tensor
 def ntk_theta(theta: float, d_head: int, factor: float) -> float:
     """theta * factor^(d_head / (d_head - 2)): the slowest pair is interpolated, the fastest kept.
 
-    Source: bloc97 2023 ("NTK-aware scaled RoPE"), as written in Peng et al. 2023, section 3.1.
+    Source: bloc97 2023 ("NTK-aware scaled RoPE"), as written in Peng et al. 2023.
     """
     _check_even("ntk_theta", d_head)
     _check_factor("ntk_theta", factor)
@@ -120,8 +120,8 @@ def yarn_rates(
 
     rate_i * ((1 - ramp_i) + ramp_i / factor). Pair i makes r_i = original_max_seq * rate_i / 2 pi
     turns in the trained length; ramp is 0 from `beta_fast` turns on, 1 below `beta_slow`, and
-    linear in i between. Source: Peng et al. 2023, section 3.2. Deviation from its equation 18, the
-    one that every implementation makes: the ramp is linear in the pair's index, not in r_i, and
+    linear in i between. Source: Peng et al. 2023 ("NTK-by-parts"). Deviation, the one that every
+    implementation makes: the ramp is linear in the pair's index, not in r_i as in the paper, and
     its ends are rounded outwards to whole pairs.
     """
     _check_factor("yarn_rates", factor)
@@ -140,7 +140,7 @@ def yarn_rates(
 def yarn_attention_factor(factor: float) -> float:
     """0.1 ln(factor) + 1, on queries and on keys: the softmax over a longer row stays as sharp.
 
-    Source: Peng et al. 2023, equation 22 (there on the temperature, sqrt(1/t)).
+    Source: Peng et al. 2023, where it is sqrt(1/t), t being the softmax's temperature.
     """
     _check_factor("yarn_attention_factor", factor)
     return 0.1 * math.log(factor) + 1.0
