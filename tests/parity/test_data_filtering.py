@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from datasets import Dataset, interleave_datasets
 from datatrove.data import Document
 from datatrove.pipeline.filters import (
     C4QualityFilter,
@@ -12,6 +13,7 @@ from datatrove.pipeline.filters import (
 from datatrove.utils.text import TERMINAL_PUNCTUATION, split_into_sentences, split_into_words
 
 from course_lib.data.junk import junk
+from course_lib.data.mixing import draw_sources
 from course_lib.data.sources import source
 from course_lib.data.web_rules import C4Rules, FineWebRules, c4, fineweb, gopher, repetition
 
@@ -37,7 +39,7 @@ def compare(parity, name, ours, filter_, note):
         result = filter_.filter(Document(text, "0"))
         verdicts.append(result is True or (isinstance(result, tuple) and result[0]))
     mine = [ours(text) for text in corpus()]
-    assert 0.05 < sum(verdicts) / len(verdicts) < 0.95, "a filter that decides nothing proves little"
+    assert 0.05 < sum(verdicts) / len(verdicts) < 0.95, "the filter decides nothing here"
     different = sum(a != b for a, b in zip(mine, verdicts, strict=True))
     parity(stem="data", ours=f"data.web_rules.{name}",
            reference=f"datatrove {type(filter_).__name__}", error=different, tolerance=0,
@@ -77,3 +79,15 @@ def test_fineweb(parity):
     compare(parity, "fineweb",
             lambda t: fineweb(t, FineWebRules.datatrove(), words, ends).keep,
             FineWebQualityFilter(), "datatrove's end marks and word splitter")
+
+
+def test_interleaving(parity):
+    weights, n = [0.6, 0.3, 0.1], 3_000
+    parts = [Dataset.from_dict({"source": [i] * n}) for i in range(3)]
+    mixed = interleave_datasets(parts, probabilities=weights, seed=11,
+                                stopping_strategy="first_exhausted")
+    theirs = mixed["source"][:]
+    different = int((draw_sources(weights, len(theirs), seed=11) != theirs).sum())
+    assert len(theirs) > n
+    parity(stem="data", ours="data.mixing.draw_sources", reference="datasets interleave_datasets",
+           error=different, tolerance=0, note=f"sources that differ, of {len(theirs)} documents")
