@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.attention import causal_mask, document_mask, plain_attention
+from course_lib.checks._architecture_families import QK_NORM_MISTAKES, qk_norm
+from course_lib.checks._architecture_sampling import TOP_P_MISTAKES, top_p
 from course_lib.checks._report import CheckReport, run_check
+
+__all__ = [
+    "MISTAKES", "QK_NORM_MISTAKES", "TOP_P_MISTAKES", "grouped_query_attention", "qk_norm",
+    "top_p",
+]  # fmt: skip
 
 
 def grouped_query_attention(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> CheckReport:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from course_lib.architecture.attention import attention
+from course_lib.architecture.sampling import filter_logits
 from course_lib.checks import architecture
 from course_lib.checks._report import Finding, close, describe, report, run_check
 
@@ -102,5 +103,16 @@ def test_the_library_passes_its_own_check():
 @pytest.mark.parametrize("sentence", architecture.MISTAKES)
 def test_every_mistake_is_recognised_as_itself(sentence):
     done = architecture.grouped_query_attention(architecture.MISTAKES[sentence])
+    assert not done.passed
+    assert done.mistake == sentence
+
+
+def test_the_library_passes_top_p():
+    assert architecture.top_p(lambda logits, p: filter_logits(logits, top_p=p).softmax(-1)).passed
+
+
+@pytest.mark.parametrize("sentence", architecture.TOP_P_MISTAKES)
+def test_every_top_p_mistake_is_recognised_as_itself(sentence):
+    done = architecture.top_p(architecture.TOP_P_MISTAKES[sentence])
     assert not done.passed
     assert done.mistake == sentence
