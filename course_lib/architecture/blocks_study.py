@@ -4,6 +4,7 @@ Also the functions by which the page looks into deep decoders at their start and
 experts as they train.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +32,12 @@ VARIANTS: dict[str, dict] = {
     "ReLU²": {"mlp": "relu2", "d_ff": 264},
     "untied head": {"tied": False},
     "no residual scaling": {},  # the start is changed, not the config: see `decoder`
+    "post-norm, no residual scaling": {"wiring": "post"},
 }
 RATE_VARIANTS = ("the course's block", "post-norm", "QK-norm")
+DEEP_VARIANTS = (
+    "the course's block", "no residual scaling", "post-norm", "post-norm, no residual scaling"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,7 @@ class BlocksConfig:
     """Sizes of the comparison; `rates` are the learning rates that some variants are put to."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    variants: tuple[str, ...] = tuple(VARIANTS)[:-1]
     steps: int = 150
     batch_rows: int = 6
     lr: float = 3e-3
@@ -72,7 +77,7 @@ def decoder(variant: str, seed: int, **change: object) -> Decoder:
     tokenizer = lineage.tokenizer()
     config = sizes(tokenizer.vocab_size, **{**VARIANTS[variant], **change})
     model = Decoder(config, torch.Generator().manual_seed(seed))
-    if variant == "no residual scaling":
+    if variant.endswith("no residual scaling"):
         undo_residual_scaling(model)
     return model.to(runtime.device())
 
@@ -168,30 +173,39 @@ def train_experts(
 
 @experiment("architecture/blocks", config=BlocksConfig())
 def blocks(config: BlocksConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
-    """Held-out loss by variant and seed, by learning rate, and of a decoder of 32 layers."""
+    """Held-out loss by variant and seed, by learning rate, and of decoders of 32 layers."""
     rows, held_out = lessons("train", 6_000), lessons("validation", 300, seed=7)
-    eos_id = lineage.tokenizer().eos_id
-    plans = [
-        *(("variants", v, s, config.lr, {}) for s in config.seeds for v in config.variants),
-        *(("rates", v, 0, lr, {}) for v in RATE_VARIANTS for lr in (config.lr, *config.rates)),
-        *(("deep", v, 0, config.lr, config.deep_model) for v in ("the course's block", "post-norm",
-                                                                  "no residual scaling")),
-    ]  # fmt: skip
+    plans = [("variants", v, seed, config.lr) for seed in config.seeds for v in config.variants]
+    plans += [("rates", v, 0, lr) for v in RATE_VARIANTS for lr in (config.lr, *config.rates)]
+    plans += [("deep", v, 0, config.lr) for v in DEEP_VARIANTS]
     found: dict[str, list[dict]] = {"variants": [], "rates": [], "deep": []}
-    for number, (part, variant, seed, lr, change) in enumerate(plans):
+    for number, (part, variant, seed, lr) in enumerate(plans):
         progress(number / len(plans), f"{part}: {variant}, seed {seed}, lr {lr:g}")
-        steps = {"rates": config.rate_steps, "deep": config.deep_steps}.get(part, config.steps)
-        model = decoder(variant, seed, **change)
-        run = {"variant": variant, "seed": seed, "lr": lr, "parameters": _count(model)}
-        try:
-            logs = train_variant(model, rows, config, lr=lr, seed=seed, steps=steps)
-        except ValueError as error:  # the loss stopped being finite: that is a finding
-            found[part].append({**run, "stopped": str(error)})
-            continue
-        run["held_out"] = round(validation_loss(model, held_out, eos_id).per_token, 5)
-        found[part].append({**run, "loss": [round(log.loss, 4) for log in logs]})
+        done = work / f"{number}.json"
+        if not done.exists():
+            run = _run(part, variant, seed, lr, config, rows, held_out)
+            done.write_text(json.dumps(run))
+        found[part].append(json.loads(done.read_text()))
     return found
 
 
-def _count(model: Decoder) -> int:
-    return sum(weight.numel() for weight in model.parameters())
+def _run(
+    part: str,
+    variant: str,
+    seed: int,
+    lr: float,
+    config: BlocksConfig,
+    rows: Packed,
+    held_out: Packed,
+) -> dict:
+    """One run of the comparison: its losses, or at which step it stopped being finite."""
+    steps = {"rates": config.rate_steps, "deep": config.deep_steps}.get(part, config.steps)
+    model = decoder(variant, seed, **(config.deep_model if part == "deep" else {}))
+    count = sum(weight.numel() for weight in model.parameters())
+    run = {"variant": variant, "seed": seed, "lr": lr, "parameters": count}
+    try:
+        logs = train_variant(model, rows, config, lr=lr, seed=seed, steps=steps)
+    except ValueError as error:  # the loss is no longer finite: that is a finding too
+        return {**run, "stopped": str(error)}
+    loss = validation_loss(model, held_out, lineage.tokenizer().eos_id).per_token
+    return {**run, "held_out": round(loss, 5), "loss": [round(log.loss, 4) for log in logs]}
