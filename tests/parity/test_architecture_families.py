@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 from transformers import (
     DeepseekV3Config,
     GPT2Config,
@@ -10,10 +11,12 @@ from transformers import (
     MixtralConfig,
     Qwen3Config,
 )
+from transformers.activations import ACT2FN
 
 from course_lib.architecture.families import PRESETS, deepseek, gpt2, mixtral
 from course_lib.architecture.interop import CLASSES, from_transformers, to_transformers
 from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.ops import gelu_tanh, layer_norm, relu_squared
 from course_lib.architecture.sampling import generate
 
 SMALL = {"vocab_size": 97, "d_model": 64, "n_layers": 3, "max_seq": 64}
@@ -72,6 +75,25 @@ def tokens(batch: int = 3, seq: int = 40) -> torch.Tensor:
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:
     return (a - b).abs().max().item()
+
+
+def test_layer_norm(parity):
+    x, weight, bias = 3 + 2 * torch.randn(4, 9, 64), torch.randn(64), torch.randn(64)
+    error = apart(layer_norm(x, weight, bias, 1e-5), F.layer_norm(x, (64,), weight, bias, 1e-5))
+    parity(
+        stem="architecture", ours="architecture.ops.layer_norm", tolerance=5e-6,
+        reference="torch.nn.functional.layer_norm", error=error, note="fp32, values to 10",
+    )
+
+
+def test_activations(parity):
+    x = torch.linspace(-6, 6, 1001)
+    for ours, theirs in ((gelu_tanh, "gelu_new"), (relu_squared, "relu2")):
+        parity(
+            stem="architecture", ours=f"architecture.ops.{ours.__name__}", tolerance=1e-6,
+            reference=f"transformers ACT2FN[{theirs!r}]", error=apart(ours(x), ACT2FN[theirs](x)),
+            note="fp32, -6 to 6",
+        )
 
 
 @pytest.mark.parametrize("family", OURS)
