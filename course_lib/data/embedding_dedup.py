@@ -50,7 +50,8 @@ def deduplicate_vectors(texts: Sequence[str], vectors: Float[np.ndarray, "texts 
                         keys: Sequence[str] | None = None) -> Deduplicated:
     """Keep one of each cluster of documents whose vectors reach the threshold."""
     if len(vectors) != len(texts):
-        raise ValueError(f"vectors has {len(vectors)} rows for {len(texts)} texts: expected as many")
+        raise ValueError(f"vectors has {len(vectors)} rows for {len(texts)} texts: "
+                         "expected as many")
     order = ranking(texts, keys)
     pairs, scores = similar_pairs(vectors[order], threshold)
     edges = ((a, b, score) for (a, b), score in zip(pairs.tolist(), scores.tolist(), strict=True))

@@ -102,10 +102,8 @@ def word_codes(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, " words"],
 
 def _spaced(text: str) -> bytes:
     """The words of a text between spaces, as UTF-8. Where it has none, a digest of its signs."""
-    if text.isascii():
-        spaced = text.encode().translate(ASCII)
-    else:
-        spaced = " ".join(words(text)).encode()
+    ascii_only = text.isascii()
+    spaced = text.encode().translate(ASCII) if ascii_only else " ".join(words(text)).encode()
     if spaced and not spaced.isspace():
         return spaced
     squeezed = " ".join(text.split()).encode("utf-8", "surrogatepass")

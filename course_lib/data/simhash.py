@@ -68,7 +68,7 @@ def deduplicate_simhash(texts: Sequence[str], distance: int = 3, ngram: int = 1,
 
 
 def _mixed(values: np.ndarray) -> UInt64[np.ndarray, " total"]:
-    """64 well-mixed bits of each 32-bit shingle (the finaliser of SplitMix64, Steele et al. 2014)."""
+    """64 mixed bits of each 32-bit shingle: the finaliser of SplitMix64 (Steele et al. 2014)."""
     x = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ x >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ x >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
