@@ -23,7 +23,6 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from course_lib.architecture.flash import Tiling, check_shapes
 
 
-
 def _kernel(function: Callable) -> Callable:
     """`triton.jit` of the bare function: under test the shape checker has wrapped it by now."""
     return triton.jit(inspect.unwrap(function))
@@ -191,8 +190,8 @@ def triton_attention(
 def block_of(q: Tensor) -> int:
     """Queries and keys a tile: 64, or 32 where 64 rows of d_head would fill the fast memory.
 
-    Compiled for an H100 (228 kB a processor), the kernel of dK and dV takes 132 kB at 64 rows of 256
-    bytes.
+    Compiled for an H100, which has 228 kB of it a processor, the kernel of dK and dV takes 132 kB
+    at 64 rows of 256 bytes.
     """
     return 64 if q.element_size() * q.shape[3] <= 256 else 32
 

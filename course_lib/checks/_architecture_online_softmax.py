@@ -24,7 +24,7 @@ def online_softmax(fn: Callable[[Tensor, Tensor, Tensor, int], Answer]) -> Check
     """
     generator = torch.Generator().manual_seed(0)
     # One block, even blocks, a shorter last block; the last case would overflow without a maximum.
-    sizes = [(3, 4, 8, 4, 1), (4, 8, 8, 2, 3), (5, 11, 4, 3, 3), (2, 9, 16, 4, 60)]
+    sizes = [(3, 4, 8, 4, 1.0), (4, 8, 8, 2, 3.0), (5, 11, 4, 3, 3.0), (2, 9, 16, 4, 60.0)]
     cases = [_case(*size, generator) for size in sizes]
     done = run_check("Attention by blocks of keys", fn, cases, _whole, mistakes=MISTAKES)
     return _memory(fn, generator) if done.passed else done
@@ -47,7 +47,7 @@ def _whole(q: Tensor, k: Tensor, v: Tensor, block: int) -> Answer:
 def _memory(fn: Callable, generator: torch.Generator) -> CheckReport:
     """Whether a long row is ever there as a whole."""
     queries, keys, block = 64, 4096, 64
-    q, k, v, _ = _case(queries, keys, 4, block, 1, generator)
+    q, k, v, _ = _case(queries, keys, 4, block, 1.0, generator)
     with PeakMemory() as memory:
         fn(q, k, v, block)
     matrix, copies = 4 * queries * keys, k.nbytes + v.nbytes
