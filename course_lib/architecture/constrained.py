@@ -3,7 +3,7 @@
 A grammar speaks of bytes, a model of tokens of several bytes each. The vocabulary becomes a tree of
 bytes, and one walk through tree and grammar together finds every token that stays inside. The
 result is kept by state, since a text comes back to the same states again and again (Willard and
-Louf 2023, section 3).
+Louf 2023).
 """
 
 from collections.abc import Collection, Sequence

@@ -16,7 +16,7 @@ def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor,
     """Keep tokens at least p times as likely as the likeliest one.
 
     The cut moves with the model's certainty: high where one token stands out, low where many are
-    about equal. Source: Nguyen et al. 2024, section 3. Raises ValueError unless 0 <= p <= 1.
+    about equal. Source: Nguyen et al. 2024. Raises ValueError unless 0 <= p <= 1.
     """
     _check("min_p", p, 0 <= p <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
     probabilities = logits.softmax(-1)
@@ -31,7 +31,7 @@ def typical(
 
     Tokens are ranked by | -log p_i - H |, with H = -sum p log p the entropy of this step: people
     say things neither too surprising nor too plain. The likeliest token may be dropped. Source:
-    Meister et al. 2023 (Locally typical sampling), section 3. Raises ValueError unless
+    Meister et al. 2023 (locally typical sampling). Raises ValueError unless
     0 < mass <= 1.
     """
     _check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")

@@ -4,12 +4,16 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import asdict
 
 import pytest
 import torch
 
 from course_lib import widgets
+from course_lib.architecture.activations import gpt_activation_bytes
 from course_lib.architecture.filters import Filters
+from course_lib.architecture.published import PUBLISHED
+from course_lib.architecture.sizes import cache_bytes, forward_flops_a_token, weights
 
 
 def javascript(expression: str) -> object:
@@ -56,6 +60,36 @@ def test_the_sampler_filters_as_the_package_does():
     assert len(got) == 18 and all((p > 0).sum() < 60 for p in want[2:6])
     for ours, theirs in zip(want, got, strict=True):
         assert torch.allclose(ours, torch.tensor(theirs, dtype=torch.float64), atol=1e-12)
+
+
+def test_the_calculator_computes_what_the_package_computes():
+    """Every published model, short and long rows, in Python and in the page's own script."""
+    runs = [
+        {"seq": seq, "batch": 3, "bytes": 2, "tokens": 7, "recompute": how, "causal": causal}
+        for seq, how, causal in (
+            (100, "nothing", False), (8192, "attention", True), (9000, "everything", False)
+        )
+    ]  # fmt: skip
+    models = [asdict(model.sizes) for model in PUBLISHED]
+    script = widgets.script("calculator")
+    call = f"{json.dumps(models)}.map(s => {json.dumps(runs)}.map(r => w.all(s, r)))"
+    got = javascript(f"((w) => {call})({script})")
+    for model, theirs in zip(PUBLISHED, got, strict=True):
+        s = model.sizes
+        for run, found in zip(runs, theirs, strict=True):
+            forward = forward_flops_a_token(s, run["seq"], run["causal"])
+            assert found == {
+                "total": weights(s).total,
+                "active": weights(s).active,
+                "forward": forward,
+                "training": 3 * forward * 7,
+                "cache": cache_bytes(s, run["seq"], 3, 2),
+                "weightBytes": 2 * weights(s).total,
+                "activations": gpt_activation_bytes(
+                    d_model=s.d_model, n_heads=s.n_heads, n_layers=s.n_layers, seq=run["seq"],
+                    batch=3, recompute=run["recompute"],
+                ),
+            }  # fmt: skip
 
 
 def test_markup_is_closed_against_its_data():
