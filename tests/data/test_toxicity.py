@@ -30,8 +30,8 @@ def test_errors():
         Lexicon(frozenset())
     with pytest.raises(ValueError, match="all 2 examples have one label"):
         train_classifier(["a b", "c d"], [True, True])
-    with pytest.raises(ValueError, match="groups_in_kind=2"):
-        comments(4, groups_in_kind=2)
+    with pytest.raises(ValueError, match="groups_in_kind=2.0"):
+        comments(4, groups_in_kind=2.0)
 
 
 @pytest.fixture(scope="module")
