@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Int, UInt64
 
 from course_lib.data.clusters import Clusters, Deduplicated, ranking, settle
 from course_lib.data.minhash import Buckets, MinHash, band_keys, buckets
@@ -67,10 +67,15 @@ def deduplicate(texts: Sequence[str], config: DedupConfig | None = None, *,
     any order of the documents.
     """
     config = config or DedupConfig()
+    return decide(document_keys(texts, config, workers), texts, config, keys)
+
+
+def decide(codes: UInt64[np.ndarray, "texts bands"], texts: Sequence[str], config: DedupConfig,
+           keys: Sequence[str] | None = None) -> Deduplicated:
+    """The second half of `deduplicate`, from band keys on: it asks for candidates' texts alone."""
     order = ranking(texts, keys)
-    ranked = [texts[i] for i in order]
-    shared = buckets(document_keys(ranked, config, workers))
-    edges = list(_edges(ranked, shared, config))
+    shared = buckets(codes[order])
+    edges = list(_edges(texts, np.array(order, np.int64), shared, config))
     return settle((edge for edge in edges if edge[2] is None or edge[2] >= config.threshold),
                   order, texts, compared=len(edges))
 
@@ -110,8 +115,9 @@ def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
 Edge = tuple[int, int, float | None]
 
 
-def _edges(texts: Sequence[str], shared: Buckets, config: DedupConfig) -> Iterator[Edge]:
-    """Pairs that share a band, with their true similarity: those that can still join clusters.
+def _edges(texts: Sequence[str], order: Int[np.ndarray, " texts"], shared: Buckets,
+           config: DedupConfig) -> Iterator[Edge]:
+    """Pairs of ranks that share a band, with their true similarity, as far as clusters need them.
 
     First every bucket's first member with each of the others. Then, where that left a bucket in
     several clusters, its other pairs. Pairs of one cluster needn't be compared: the clusters are
@@ -122,10 +128,10 @@ def _edges(texts: Sequence[str], shared: Buckets, config: DedupConfig) -> Iterat
         yield from ((a, b, None) for a, b in stars.tolist())
         return
     clusters, score = Clusters(len(texts)), partial(jaccards, texts, ngram=config.ngram)
-    for (a, b), similarity in zip(stars.tolist(), score(stars).tolist(), strict=True):
+    for (a, b), similarity in zip(stars.tolist(), score(order[stars]).tolist(), strict=True):
         if similarity >= config.threshold:
             clusters.union(a, b)
         yield a, b, similarity
     rest = shared.open_pairs(np.array([clusters.find(i) for i in range(len(texts))], np.int64))
-    for (a, b), similarity in zip(rest.tolist(), score(rest).tolist(), strict=True):
+    for (a, b), similarity in zip(rest.tolist(), score(order[rest]).tolist(), strict=True):
         yield a, b, similarity

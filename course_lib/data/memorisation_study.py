@@ -59,14 +59,16 @@ def plant(world: World, config: MemorisationConfig) -> dict[int, list[Document]]
             for i, k in enumerate(config.copies)}
 
 
-def continue_training(model: Decoder, tokenizer: Tokenizer, world: World, config: MemorisationConfig,
-                      planted: dict[int, list[Document]], seq_len: int) -> int:
+def continue_training(model: Decoder, tokenizer: Tokenizer, world: World,
+                      config: MemorisationConfig, planted: dict[int, list[Document]],
+                      seq_len: int) -> int:
     """Train on fresh documents with the planted copies strewn among them; returns their number."""
     texts = [document.text for k, group in planted.items() for document in group
              for _ in range(k)]
     copies, room = len(texts), config.steps * config.rows * seq_len
     room -= sum(len(ids) + 1 for ids in tokenizer.encode_batch(texts))
-    for document in world.documents("train", config.steps * config.rows * 8, 2_000_003 + config.seed):
+    most = config.steps * config.rows * 8  # documents: more than ever fit
+    for document in world.documents("train", most, 2_000_003 + config.seed):
         ids = tokenizer.encode(document.text)
         room -= len(ids) + 1
         if room < 0:
