@@ -117,7 +117,7 @@ def memory() -> Finding:
 
 def disk(place: Path | None = None) -> Finding:
     """Disk space where the artifacts are kept."""
-    place = place or Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "llm-course"))
+    place = place or Path(os.environ.get("COURSE_HOME", _repository() / ".course"))
     existing = next(p for p in (place, *place.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30
     found = f"{free:.1f} GB free at {existing}"

@@ -32,8 +32,13 @@ def build_dir() -> Path:
 
 
 def home() -> Path:
-    """The artifact store: ``COURSE_HOME``, else ``~/.cache/llm-course``."""
-    return Path(os.environ.get("COURSE_HOME", Path.home() / ".cache" / "llm-course"))
+    """The artifact store: ``COURSE_HOME``, else ``.course`` of the checkout, as make has it.
+
+    Where only the wheel is installed (Colab), ``~/.cache/llm-course``.
+    """
+    root = repository()
+    default = root / ".course" if root else Path.home() / ".cache" / "llm-course"
+    return Path(os.environ.get("COURSE_HOME", default))
 
 
 def device() -> torch.device:

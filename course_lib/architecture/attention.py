@@ -1,8 +1,11 @@
 """Masks, grouped-query attention written out and through torch's kernel, and the key-value cache.
 
 A mask is boolean, True where the query may look at the key. Softmax needs at least one True in
-every row: each mask here keeps the diagonal.
+every row: each mask here keeps the diagonal. A mask of numbers, one for each head, is added to the
+scores instead (-inf forbids), as torch's kernel has it: that is how ALiBi comes in.
 """
+
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -11,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib.architecture.ops import softmax
+
+Mask = Bool[Tensor, "*#batch q k"] | Float[Tensor, "*#batch n_heads q k"]
 
 
 def causal_mask(
@@ -45,9 +50,9 @@ def document_mask(documents: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch se
 def attention_weights(
     q: Float[Tensor, "batch n_heads q d_head"],
     k: Float[Tensor, "batch n_kv_heads k d_head"],
-    mask: Bool[Tensor, "*#batch q k"] | None = None,
+    mask: Mask | None = None,
 ) -> Float[Tensor, "batch n_heads q k"]:
-    """softmax(Q K^T / sqrt(d_head)) with masked scores at -inf.
+    """softmax(Q K^T / sqrt(d_head) + mask), with scores at -inf where a boolean mask says False.
 
     Source: Vaswani et al. 2017, equation 1; grouped heads: Ainslie et al. 2023, section 2.2. Query
     head h reads key head h // (n_heads / n_kv_heads): neighbours share.
@@ -56,17 +61,19 @@ def attention_weights(
     grouped = rearrange(q, "b (kv group) q d -> b kv group q d", kv=k.shape[1])
     scores = torch.einsum("b h g q d, b h k d -> b h g q k", grouped, k) / q.shape[-1] ** 0.5
     scores = rearrange(scores, "b kv group q k -> b (kv group) q k")
-    if mask is not None:
+    if mask is not None and mask.dtype == torch.bool:
         scores = scores.masked_fill(~_per_head(mask), float("-inf"))
+    elif mask is not None:
+        scores = scores + mask
     return softmax(scores)
 
 
 def plain_attention(
     q: Float[Tensor, "batch n_heads q d_head"],
     k: Float[Tensor, "batch n_kv_heads k d_head"],
-    v: Float[Tensor, "batch n_kv_heads k d_head"],
-    mask: Bool[Tensor, "*#batch q k"] | None = None,
-) -> Float[Tensor, "batch n_heads q d_head"]:
+    v: Float[Tensor, "batch n_kv_heads k d_value"],
+    mask: Mask | None = None,
+) -> Float[Tensor, "batch n_heads q d_value"]:
     """softmax(Q K^T / sqrt(d_head)) V, written out: the equation the fast version must equal."""
     weights = attention_weights(q, k, mask)
     grouped = rearrange(weights, "b (kv group) q k -> b kv group q k", kv=k.shape[1])
@@ -77,18 +84,28 @@ def plain_attention(
 def attention(
     q: Float[Tensor, "batch n_heads q d_head"],
     k: Float[Tensor, "batch n_kv_heads k d_head"],
-    v: Float[Tensor, "batch n_kv_heads k d_head"],
-    mask: Bool[Tensor, "*#batch q k"] | None = None,
-) -> Float[Tensor, "batch n_heads q d_head"]:
+    v: Float[Tensor, "batch n_kv_heads k d_value"],
+    mask: Mask | None = None,
+) -> Float[Tensor, "batch n_heads q d_value"]:
     """`plain_attention` through torch's kernel, which never writes the q x k matrix to memory.
 
     No mask means every query sees every key. The kernel's method is FlashAttention (Dao et al.
     2022). In float32 on a CPU it was faster than the written-out one at every size we tried.
     """
     _check_heads(q, k)
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=None if mask is None else _per_head(mask), enable_gqa=True
-    )
+    if mask is not None:
+        mask = _per_head(mask) if mask.dtype == torch.bool else mask.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+
+
+@runtime_checkable  # lets the type checker of the tests look for the two members
+class Cache(Protocol):
+    """What the decoder asks of a key-value cache; `GrowingCache` is the simple one."""
+
+    length: int
+
+    def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Append the new keys and values of a layer; return all so far."""
 
 
 class GrowingCache:
@@ -114,10 +131,10 @@ class GrowingCache:
         self,
         layer: int,
         k: Float[Tensor, "batch n_kv_heads seq d_head"],
-        v: Float[Tensor, "batch n_kv_heads seq d_head"],
+        v: Float[Tensor, "batch n_kv_heads seq d_value"],
     ) -> tuple[
         Float[Tensor, "batch n_kv_heads all_seq d_head"],
-        Float[Tensor, "batch n_kv_heads all_seq d_head"],
+        Float[Tensor, "batch n_kv_heads all_seq d_value"],
     ]:
         """Append this layer's new keys and values; return all of them, old ones first."""
         start = self._lengths.get(layer, 0)

@@ -1,158 +1,62 @@
-"""The decoder of the course: the shape of Llama, small. One file holds the whole model.
+"""The decoder of the course. With the defaults of `ModelConfig` it has the shape of Llama, small.
 
 Pre-norm blocks with RMSNorm, rotary positions (half-split), grouped-query attention, SwiGLU, no
-biases anywhere, no dropout. Deviations from Llama: one matrix projects queries, keys and values
-(the same numbers in one call), the head may share the embedding (`tied`), and a sliding window is
-possible (as in Mistral). `interop` copies the weights to and from `transformers`.
+biases anywhere, no dropout: that is what the course trains. The config's other choices make it
+GPT-2, Mistral, Mixtral, Qwen3 or a decoder with DeepSeek's latent attention (see `families`);
+`interop` copies the weights of each to and from `transformers`. The choices are made where a part
+is built, in `layers`; this file wires the parts.
 """
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.architecture.attention import attention, causal_mask, document_mask
-from course_lib.architecture.ops import rms_norm, rope, rope_tables, swiglu
+from course_lib.architecture.attention import Cache, Mask, causal_mask, document_mask
+from course_lib.architecture.config import ModelConfig
+from course_lib.architecture.layers import make_attention, make_mlp, make_norm
+from course_lib.architecture.ops import rope_tables
+from course_lib.architecture.positions import alibi_bias, sinusoidal_table
 
-
-@runtime_checkable  # lets the type checker of the tests look for the two members
-class Cache(Protocol):
-    """What the decoder asks of a key-value cache; `attention.GrowingCache` is the simple one."""
-
-    length: int
-
-    def update(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append the new keys and values of a layer; return all so far."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """The sizes of a decoder. `sliding_window` None means full causal attention."""
-
-    vocab_size: int
-    d_model: int = 128
-    n_layers: int = 4
-    n_heads: int = 4
-    n_kv_heads: int = 2
-    d_ff: int = 344
-    max_seq: int = 256
-    rope_theta: float = 10_000.0
-    norm_eps: float = 1e-5
-    sliding_window: int | None = None
-    tied: bool = True
-
-    def __post_init__(self) -> None:
-        sizes = ("vocab_size", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_ff", "max_seq")
-        for name in sizes:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.d_model % (2 * self.n_heads):
-            raise ValueError(
-                f"d_model is {self.d_model}, expected a multiple of {2 * self.n_heads} (RoPE "
-                f"turns pairs, so each of the {self.n_heads} heads needs an even size)"
-            )
-        if self.n_heads % self.n_kv_heads:
-            raise ValueError(
-                f"n_kv_heads is {self.n_kv_heads}, expected a divisor of n_heads {self.n_heads}"
-            )
-        if self.sliding_window is not None and self.sliding_window < 1:
-            raise ValueError(f"sliding_window is {self.sliding_window}, expected None or >= 1")
-
-    @property
-    def d_head(self) -> int:
-        """Size of one head: d_model / n_heads."""
-        return self.d_model // self.n_heads
-
-    def to_dict(self) -> dict:
-        """Plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> "ModelConfig":
-        """The config that `to_dict` wrote; an unknown name is a TypeError."""
-        return cls(**values)
-
-
-class RMSNorm(nn.Module):
-    """Holds the gain g of `ops.rms_norm`, one number a channel, 1 at the start."""
-
-    def __init__(self, d_model: int, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(d_model))
-
-    def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
-        return rms_norm(x, self.weight, self.eps)
-
-
-class Attention(nn.Module):
-    """Project to queries, keys and values; turn the first two; attend; project back."""
-
-    def __init__(self, config: ModelConfig, layer: int) -> None:
-        super().__init__()
-        self.layer = layer
-        self.n_heads, self.n_kv_heads = config.n_heads, config.n_kv_heads
-        self.d_head = config.d_head
-        n_all = config.n_heads + 2 * config.n_kv_heads
-        self.qkv = nn.Linear(config.d_model, n_all * config.d_head, bias=False)
-        self.out = nn.Linear(config.n_heads * config.d_head, config.d_model, bias=False)
-
-    def forward(
-        self,
-        x: Float[Tensor, "batch seq d_model"],
-        cos: Float[Tensor, "*any seq half"],
-        sin: Float[Tensor, "*any seq half"],
-        mask: Bool[Tensor, "*any_mask seq keys"] | None,
-        cache: Cache | None = None,
-    ) -> Float[Tensor, "batch seq d_model"]:
-        heads = rearrange(self.qkv(x), "b seq (h d) -> b h seq d", d=self.d_head)
-        qk, v = heads.split([self.n_heads + self.n_kv_heads, self.n_kv_heads], dim=1)
-        q, k = rope(qk, cos, sin).split([self.n_heads, self.n_kv_heads], dim=1)
-        if cache is not None:
-            k, v = cache.update(self.layer, k, v)
-        mixed = attention(q, k, v, mask)
-        return self.out(rearrange(mixed, "b h seq d -> b seq (h d)"))
-
-
-class MLP(nn.Module):
-    """W_2 (SiLU(W x) * V x): each token by itself."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.gate = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.up = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.down = nn.Linear(config.d_ff, config.d_model, bias=False)
-
-    def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
-        return self.down(swiglu(self.gate(x), self.up(x)))
+# The matrices that write to the residual stream, by the end of their names.
+WRITES = ("attention.out.weight", ".down.weight")
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)): each part adds to the residual stream."""
+    """x + attention(norm(x)), then x + mlp(norm(x)): each part adds to the residual stream.
+
+    "post" normalises the sum instead (Vaswani et al. 2017, section 3.1); "parallel" gives both
+    parts the same norm(x), as GPT-J and PaLM do (Chowdhery et al. 2022, section 2).
+    """
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(config.d_model, config.norm_eps)
-        self.attention = Attention(config, layer)
-        self.mlp_norm = RMSNorm(config.d_model, config.norm_eps)
-        self.mlp = MLP(config)
+        self.wiring = config.wiring
+        self.attention_norm = make_norm(config, config.d_model)
+        self.attention = make_attention(config, layer)
+        if config.wiring != "parallel":
+            self.mlp_norm = make_norm(config, config.d_model)
+        self.mlp = make_mlp(config)
 
     def forward(
         self,
         x: Float[Tensor, "batch seq d_model"],
-        cos: Float[Tensor, "*any seq half"],
-        sin: Float[Tensor, "*any seq half"],
-        mask: Bool[Tensor, "*any_mask seq keys"] | None,
+        cos: Float[Tensor, "*any seq half"] | None,
+        sin: Float[Tensor, "*any seq half"] | None,
+        mask: Mask | None,
         cache: Cache | None = None,
     ) -> Float[Tensor, "batch seq d_model"]:
-        x = x + self.attention(self.attention_norm(x), cos, sin, mask, cache)
+        if self.wiring == "post":
+            x = self.attention_norm(x + self.attention(x, cos, sin, mask, cache))
+            return self.mlp_norm(x + self.mlp(x))
+        normed = self.attention_norm(x)
+        if self.wiring == "parallel":
+            return x + self.attention(normed, cos, sin, mask, cache) + self.mlp(normed)
+        x = x + self.attention(normed, cos, sin, mask, cache)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -163,18 +67,31 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         self.embed = nn.Embedding(config.vocab_size, config.d_model)
+        if config.position == "learned":
+            self.positions = nn.Embedding(config.max_seq, config.d_model)
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.n_layers))
-        self.norm = RMSNorm(config.d_model, config.norm_eps)
+        self.norm = make_norm(config, config.d_model)
         if not config.tied:
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
-        cos, sin = rope_tables(config.max_seq, config.d_head, config.rope_theta)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        if config.position == "rope":
+            cos, sin = rope_tables(config.max_seq, config.d_rope, config.rope_theta)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        elif config.position == "sinusoidal":
+            # The paper multiplies embeddings by the root of d_model; dividing the table by it gives
+            # the same sum in the scale that every other variant starts from.
+            table = sinusoidal_table(config.max_seq, config.d_model) / config.d_model**0.5
+            self.register_buffer("table", table, persistent=False)
         self._init_weights(generator)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.norm.weight.device
 
     @torch.no_grad()
     def _init_weights(self, generator: torch.Generator | None) -> None:
-        """N(0, 1 / d_in), so that a matrix keeps the scale of what it reads.
+        """N(0, 1 / d_in), so that a matrix keeps the scale of what it reads; biases 0.
 
         The 2 n_layers matrices that write to the residual stream get less by the root of their
         number: their sum then keeps the variance of one (Radford et al. 2019, section 2.3). GPT-2
@@ -183,9 +100,10 @@ class Decoder(nn.Module):
         """
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
-                writes = name.endswith(("attention.out.weight", "mlp.down.weight"))
-                residual = 2 * self.config.n_layers if writes else 1
+                residual = 2 * self.config.n_layers if name.endswith(WRITES) else 1
                 weight.normal_(0.0, (weight.shape[1] * residual) ** -0.5, generator=generator)
+            elif name.endswith("bias"):
+                weight.zero_()
 
     def forward(
         self,
@@ -212,15 +130,17 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "batch seq d_model"]:
         """The residual stream after the last block and norm.
 
-        documents: tokens with the same id may see each other, looking back. positions: for RoPE;
-        by default 0, 1, ... after what the cache holds. mask: True where a token may look, *instead
-        of* the causal (and sliding, and document) mask. cache: extended in place.
+        documents: tokens with the same id may see each other, looking back. positions: by default
+        0, 1, ... after what the cache holds (ALiBi takes no others: it counts the tokens between).
+        mask: True where a token may look, *instead of* the causal (and sliding, and document) mask.
+        cache: extended in place.
         """
         past = 0 if cache is None else cache.length
         self._check(tokens, documents, positions, mask, past)
-        cos, sin = self._angles(tokens.shape[1], positions, past)
+        where = slice(past, past + tokens.shape[1]) if positions is None else positions
+        x = self._embed(tokens, where)
+        cos, sin = self._angles(where)
         mask = self._mask(tokens, documents, mask, past)
-        x = self.embed(tokens)
         for block in self.blocks:
             x = block(x, cos, sin, mask, cache)
         return self.norm(x)
@@ -230,21 +150,37 @@ class Decoder(nn.Module):
         head = self.embed if self.config.tied else self.head
         return F.linear(h, head.weight).float()
 
-    def _angles(self, seq: int, positions: Tensor | None, past: int) -> tuple[Tensor, Tensor]:
-        if positions is None:
-            return self.cos[past : past + seq], self.sin[past : past + seq]
-        return self.cos[positions].unsqueeze(1), self.sin[positions].unsqueeze(1)
+    def _embed(self, tokens: Tensor, where: slice | Tensor) -> Tensor:
+        """A vector for each token, and its place added where the config adds one."""
+        x = self.embed(tokens)
+        if self.config.position == "learned":
+            return x + self.positions.weight[where]
+        if self.config.position == "sinusoidal":
+            return x + self.table[where]
+        return x
+
+    def _angles(self, where: slice | Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """cos and sin of each place, with an axis for the heads; None where nothing turns."""
+        if self.config.position != "rope":
+            return None, None
+        if isinstance(where, slice):
+            return self.cos[where], self.sin[where]
+        return self.cos[where].unsqueeze(1), self.sin[where].unsqueeze(1)
 
     def _mask(
         self, tokens: Tensor, documents: Tensor | None, mask: Tensor | None, past: int
     ) -> Tensor | None:
+        """Who sees whom: given, or causal, sliding and by document; None for everyone."""
         window, seq = self.config.sliding_window, tokens.shape[1]
-        if mask is not None:
+        sees_all = seq == 1 and (window is None or past < window)  # one new token, all before it
+        if mask is None and not sees_all:
+            mask = causal_mask(seq, past + seq, window, device=tokens.device)
+            if documents is not None:
+                mask = mask & document_mask(documents)
+        if self.config.position != "alibi":
             return mask
-        if seq == 1 and (window is None or past < window):
-            return None  # one new token sees all that came before it
-        mask = causal_mask(seq, past + seq, window, device=tokens.device)
-        return mask if documents is None else mask & document_mask(documents)
+        bias = alibi_bias(self.config.n_heads, seq, past + seq).to(tokens.device)
+        return bias if mask is None else bias.masked_fill(~mask.unsqueeze(-3), float("-inf"))
 
     def _check(
         self,

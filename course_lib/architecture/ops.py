@@ -1,6 +1,6 @@
 """The mathematics of one decoder layer, as pure functions from tensors to tensors.
 
-Attention has its own module, `attention`; the modules that hold weights are in `model`.
+Attention has its own module, `attention`; the modules that hold weights are in `layers`.
 """
 
 import torch
@@ -37,6 +37,28 @@ def rms_norm(
     return normed.to(x.dtype) * weight
 
 
+def layer_norm(
+    x: Float[Tensor, "*lead d_model"],
+    weight: Float[Tensor, " d_model"],
+    bias: Float[Tensor, " d_model"] | None = None,
+    eps: float = 1e-5,
+) -> Float[Tensor, "*lead d_model"]:
+    """y = g * (x - mean(x)) / sqrt(var(x) + eps) + b, over the last axis.
+
+    The variance divides by d_model, not by d_model - 1. Source: Ba et al. 2016, equation 4. In
+    float32 whatever x is, as `rms_norm`.
+    """
+    if x.shape[-1:] != weight.shape:
+        raise ValueError(
+            f"layer_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
+            f"the last axis of x {tuple(x.shape)}"
+        )
+    centred = x.float() - x.float().mean(-1, keepdim=True)
+    normed = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + eps)
+    y = normed.to(x.dtype) * weight
+    return y if bias is None else y + bias
+
+
 def rope_tables(
     max_seq: int, d_head: int, theta: float = 10_000.0
 ) -> tuple[Float[Tensor, "max_seq half"], Float[Tensor, "max_seq half"]]:
@@ -45,11 +67,27 @@ def rope_tables(
     Source: Su et al. 2021 (RoFormer), section 3.2.2. Angles are float32, as in the libraries that
     trained the weights we load: float64 would be nearer to the equation, and farther from them.
     """
-    if d_head % 2:
-        raise ValueError(f"rope_tables: d_head is {d_head}, expected an even number")
-    rates = 1.0 / theta ** (torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
+    return angle_tables(max_seq, rope_rates(d_head, theta))
+
+
+def rope_rates(d_head: int, theta: float = 10_000.0) -> Float[Tensor, " half"]:
+    """theta^(-2i / d_head) for pair i, in radians a position. Source: Su et al. 2021, eq. 15."""
+    if d_head < 2 or d_head % 2:
+        raise ValueError(f"rope_rates: the size is {d_head}, expected an even number of at least 2")
+    return 1.0 / theta ** (torch.arange(0, d_head, 2, dtype=torch.float32) / d_head)
+
+
+def angle_tables(
+    max_seq: int, rates: Float[Tensor, " half"], attention_factor: float = 1.0
+) -> tuple[Float[Tensor, "max_seq half"], Float[Tensor, "max_seq half"]]:
+    """cos and sin of position times rate, times `attention_factor`: what `rope` takes.
+
+    A factor on both tables multiplies queries and keys, hence the scores by its square (YaRN).
+    """
+    if max_seq < 1:
+        raise ValueError(f"max_seq is {max_seq}, expected at least 1")
     angles = torch.outer(torch.arange(max_seq, dtype=torch.float32), rates)
-    return angles.cos(), angles.sin()
+    return angles.cos() * attention_factor, angles.sin() * attention_factor
 
 
 def rope(
@@ -86,3 +124,17 @@ def swiglu(
             f"swiglu: up has shape {tuple(up.shape)}, expected that of gate, {tuple(gate.shape)}"
         )
     return F.silu(gate) * up
+
+
+def gelu_tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))): near x times P(N(0, 1) < x).
+
+    Source: Hendrycks and Gimpel 2016, section 2, the approximation that GPT-2 uses ("gelu_new" in
+    `transformers`).
+    """
+    return F.gelu(x, approximate="tanh")
+
+
+def relu_squared(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """max(x, 0)^2. Source: So et al. 2021 (Primer), section 4.2."""
+    return F.relu(x).square()

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.architecture.attention import attention_weights, causal_mask
+from course_lib.architecture.config import ModelConfig
 from course_lib.architecture.model import Block, Decoder
 from course_lib.architecture.ops import rms_norm, rope, swiglu
 
@@ -19,8 +20,9 @@ def trace(model: Decoder, tokens: Int[Tensor, "batch seq"]) -> dict[str, Tensor]
     """Every tensor of model(tokens), by name, in the order in which they are made.
 
     Names of a block begin with its number: "0.q", "0.weights", ... "0.out"; "embed" comes before,
-    "norm" and "logits" after the blocks.
+    "norm" and "logits" after the blocks. Raises ValueError where a choice isn't Llama's.
     """
+    _require_llama(model.config)
     seq = tokens.shape[1]
     cos, sin = model.cos[:seq], model.sin[:seq]
     mask = causal_mask(seq, window=model.config.sliding_window, device=tokens.device)
@@ -61,3 +63,13 @@ def _trace_block(
     kept["mlp"] = block.mlp.down(kept["gated"])
     kept["out"] = kept["middle"] + kept["mlp"]
     return kept
+
+
+def _require_llama(config: ModelConfig) -> None:
+    llama = ModelConfig(vocab_size=config.vocab_size)
+    for name in ("norm", "wiring", "position", "qk_norm", "bias", "mlp", "latent"):
+        if getattr(config, name) != getattr(llama, name):
+            raise ValueError(
+                f"trace: {name} is {getattr(config, name)!r}, expected {getattr(llama, name)!r}: "
+                "only the course's own shape is written out here"
+            )

@@ -6,7 +6,19 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.attention import causal_mask, document_mask, plain_attention
+from course_lib.checks._architecture_families import QK_NORM_MISTAKES, qk_norm
+from course_lib.checks._architecture_online_softmax import (
+    ONLINE_SOFTMAX_MISTAKES,
+    online_softmax,
+)
+from course_lib.checks._architecture_positions import ROPE_MISTAKES, rope
+from course_lib.checks._architecture_sampling import TOP_P_MISTAKES, top_p
 from course_lib.checks._report import CheckReport, run_check
+
+__all__ = [
+    "MISTAKES", "ONLINE_SOFTMAX_MISTAKES", "QK_NORM_MISTAKES", "ROPE_MISTAKES", "TOP_P_MISTAKES",
+    "grouped_query_attention", "online_softmax", "qk_norm", "rope", "top_p",
+]  # fmt: skip
 
 
 def grouped_query_attention(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> CheckReport:

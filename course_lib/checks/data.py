@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
+from course_lib.checks._data_minhash import CANDIDATE_MISTAKES, candidate_pairs
 from course_lib.checks._report import CheckReport, run_check
 from course_lib.data.bpe import Pair, merge_pair
+
+__all__ = ["CANDIDATE_MISTAKES", "MISTAKES", "bpe_step", "bpe_step_reference", "candidate_pairs"]
 
 Words = dict[tuple[int, ...], int]
 

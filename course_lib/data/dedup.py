@@ -1,154 +1,137 @@
-"""Duplicates: exact ones by hash, near ones by MinHash and locality-sensitive hashing.
+"""Near-duplicates by MinHash and bands, from texts to what stays and why.
 
-Two documents are near-duplicates where the Jaccard similarity of their shingle sets,
+    texts -> shingles -> k minima -> b band keys -> buckets -> true Jaccard -> clusters
 
-    J(A, B) = |A ∩ B| / |A ∪ B|,
-
-reaches a threshold. Comparing all pairs is quadratic. A MinHash signature keeps, for each of k
-random hash functions, the least hash of the set; P[two minima agree] = J (Broder 1997), so the
-share of equal entries estimates J with variance J(1 - J)/k. Cutting signatures into b bands of r
-and comparing only documents that share a whole band finds a pair with probability
-
-    1 - (1 - J^r)^b                    (Leskovec, Rajaraman & Ullman, chapter 3.4).
-
-Every candidate is then checked with the true Jaccard, so bands cost recall but never precision.
-The references are `datasketch` and, at scale, datatrove.
+Only band keys are kept of each document: 8 bytes a band. Buckets propose pairs, and the true
+Jaccard of the texts decides, so bands cost recall but never precision. With `threshold=None` a
+shared band decides by itself, as in datatrove's pipeline. The references are `datasketch` and, at
+scale, datatrove.
 """
 
-import hashlib
-import re
-import zlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
+from jaxtyping import Int, UInt64
 
-WORD = re.compile(r"\w+")
-MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads a 32-bit word hash over 64
+from course_lib.data.clusters import Clusters, Deduplicated, ranking, settle
+from course_lib.data.minhash import Buckets, MinHash, band_keys, buckets
+from course_lib.data.shingling import jaccards, shingle_block
+
+BLOCK_TEXTS, BLOCK_CHARACTERS = 256, 400_000  # shingles of a block fit a core's own cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class DedupConfig:
-    """A shingle is `ngram` words; signatures have bands x rows entries."""
+    """A shingle is `ngram` words; signatures have bands x rows entries.
+
+    The web-scale setting of FineWeb (Penedo et al. 2024) is bands=14, rows=8: 112 hashes.
+    """
 
     ngram: int = 5
     bands: int = 32
     rows: int = 4
-    threshold: float = 0.7
+    threshold: float | None = 0.7
     seed: int = 0
 
     def __post_init__(self):
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold} must be above 0 and at most 1")
+        for name in ("ngram", "bands", "rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold={self.threshold} must be above 0 and at most 1, or None "
+                             "to let a shared band decide")
 
     @property
     def permutations(self) -> int:
         return self.bands * self.rows
 
-    def detection(self, jaccard: float) -> float:
+    @property
+    def bytes_per_document(self) -> int:
+        """What is kept of a document while the others are read: its band keys."""
+        return 8 * self.bands
+
+    def detection(self, jaccard: float | np.ndarray) -> float | np.ndarray:
         """The probability that a pair of this similarity is compared at all."""
         return 1 - (1 - jaccard**self.rows) ** self.bands
 
 
-@dataclass(frozen=True)
-class Removal:
-    """A document that was removed, the earlier one that stays for it, and how alike they are."""
+def deduplicate(texts: Sequence[str], config: DedupConfig | None = None, *,
+                keys: Sequence[str] | None = None, workers: int = 1) -> Deduplicated:
+    """Keep one of each cluster of near-duplicates, and name the witness of each removal.
 
-    index: int
-    kept: int
-    jaccard: float
-    kind: str  # "exact" or "near"
-
-
-@dataclass(frozen=True)
-class Deduplicated:
-    kept: list[int]
-    removed: list[Removal]
-    compared: int  # pairs whose true Jaccard was computed
-
-
-def deduplicate(texts: Sequence[str], config: DedupConfig | None = None) -> Deduplicated:
-    """Keep the first of each group of duplicates, and name the witness of each removal."""
+    keys: ids that decide who stays (the smallest); without, the first does. workers: processes
+    that make the band keys. The answer is the same for any number of workers and, with keys, for
+    any order of the documents.
+    """
     config = config or DedupConfig()
-    hashes = MinHash(config.permutations, config.seed)
-    buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    sets: dict[int, np.ndarray] = {}
-    seen: dict[bytes, int] = {}
-    kept, removed, compared = [], [], 0
-    for index, text in enumerate(texts):
-        key = fingerprint(text)
-        if key in seen:
-            removed.append(Removal(index, seen[key], 1.0, "exact"))
-            continue
-        grams = shingles(text, config.ngram)
-        bands = _bands(hashes.signature(grams), config)
-        candidates = sorted({other for band in bands for other in buckets[band]})
-        scores = [(jaccard(grams, sets[other]), other) for other in candidates]
-        compared += len(scores)
-        score, other = max(scores, default=(0.0, -1), key=lambda pair: (pair[0], -pair[1]))
-        if score >= config.threshold:
-            removed.append(Removal(index, other, score, "near"))
-            seen[key] = other
-            continue
-        seen[key], sets[index] = index, grams
-        kept.append(index)
-        for band in bands:
-            buckets[band].append(index)
-    return Deduplicated(kept, removed, compared)
+    return decide(document_keys(texts, config, workers), texts, config, keys)
 
 
-def fingerprint(text: str) -> bytes:
-    """Equal for texts that differ in nothing but white space."""
-    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
+def decide(codes: UInt64[np.ndarray, "texts bands"], texts: Sequence[str], config: DedupConfig,
+           keys: Sequence[str] | None = None) -> Deduplicated:
+    """The second half of `deduplicate`, from band keys on: it asks for candidates' texts alone."""
+    order = ranking(texts, keys)
+    shared = buckets(codes[order])
+    edges = list(_edges(texts, np.array(order, np.int64), shared, config))
+    return settle((edge for edge in edges if edge[2] is None or edge[2] >= config.threshold),
+                  order, texts, compared=len(edges))
 
 
-def shingles(text: str, ngram: int) -> np.ndarray:
-    """The set of a text's runs of `ngram` lower-case words, as sorted 64-bit hashes.
+def document_keys(texts: Sequence[str], config: DedupConfig,
+                  workers: int = 1) -> UInt64[np.ndarray, "texts bands"]:
+    """The band keys of every document: all that must be known of it to find its duplicates."""
+    if workers < 1:
+        raise ValueError(f"workers={workers} must be at least 1")
+    work = partial(_block_keys, config=config, hashes=MinHash(config.permutations, config.seed))
+    if workers == 1:
+        parts = list(map(work, _blocks(texts)))
+    else:
+        with get_context("fork").Pool(workers) as pool:
+            parts = list(pool.imap(work, _blocks(texts)))
+    return np.concatenate([np.zeros((0, config.bands), np.uint64), *parts])
 
-    A text of fewer words is one shingle. Deviation from a set of strings: two different runs
-    share a hash with probability 2^-32 or less a pair of words.
+
+def _block_keys(block: list[str], config: DedupConfig,
+                hashes: MinHash) -> UInt64[np.ndarray, "texts bands"]:
+    grams = shingle_block(block, config.ngram)
+    return band_keys(hashes.signatures(grams), config.bands)
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
+    block, size = [], 0
+    for text in texts:
+        if block and (len(block) == BLOCK_TEXTS or size + len(text) > BLOCK_CHARACTERS):
+            yield block
+            block, size = [], 0
+        block.append(text)
+        size += len(text)
+    if block:
+        yield block
+
+
+Edge = tuple[int, int, float | None]
+
+
+def _edges(texts: Sequence[str], order: Int[np.ndarray, " texts"], shared: Buckets,
+           config: DedupConfig) -> Iterator[Edge]:
+    """Pairs of ranks that share a band, with their true similarity, as far as clusters need them.
+
+    First every bucket's first member with each of the others. Then, where that left a bucket in
+    several clusters, its other pairs. Pairs of one cluster needn't be compared: the clusters are
+    those of comparing every pair of every bucket.
     """
-    words = WORD.findall(text.lower()) or [text]
-    codes = np.fromiter((zlib.crc32(word.encode()) for word in words), np.uint64, len(words))
-    size = min(ngram, len(words))
-    total = np.zeros(len(words) - size + 1, np.uint64)
-    for place in range(size):  # Horner's rule modulo 2^64
-        total = (total + codes[place:place + len(total)]) * MIX
-        total ^= total >> np.uint64(29)
-    return np.unique(total)
-
-
-def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """The true similarity of two shingle sets (sorted, without repeats)."""
-    shared = len(np.intersect1d(a, b, assume_unique=True))
-    return shared / (len(a) + len(b) - shared)
-
-
-class MinHash:
-    """k hash functions h_i(x) = the high 32 bits of (a_i x + b_i) mod 2^64, with a_i odd.
-
-    Multiply-shift (Dietzfelbinger et al. 1997) instead of the usual modulus by a prime: it needs
-    no more than 64 bits, so NumPy does a document in one expression.
-    """
-
-    def __init__(self, permutations: int, seed: int = 0):
-        generator = np.random.default_rng(seed)
-        top = np.iinfo(np.uint64).max
-        self.factor = generator.integers(0, top, (permutations, 1), np.uint64) | np.uint64(1)
-        self.offset = generator.integers(0, top, (permutations, 1), np.uint64)
-
-    def signature(self, grams: np.ndarray) -> np.ndarray:
-        """The least value of each hash function over the set: k numbers of 32 bits."""
-        hashed = (self.factor * grams[None, :] + self.offset) >> np.uint64(32)
-        return hashed.min(axis=1).astype(np.uint32)
-
-
-def estimate(a: np.ndarray, b: np.ndarray) -> float:
-    """The similarity that two signatures suggest: the share of equal entries."""
-    return float((a == b).mean())
-
-
-def _bands(signature: np.ndarray, config: DedupConfig) -> list[tuple[int, bytes]]:
-    return [(band, signature[band * config.rows:(band + 1) * config.rows].tobytes())
-            for band in range(config.bands)]
+    stars = shared.stars()
+    if config.threshold is None:
+        yield from ((a, b, None) for a, b in stars.tolist())
+        return
+    clusters, score = Clusters(len(texts)), partial(jaccards, texts, ngram=config.ngram)
+    for (a, b), similarity in zip(stars.tolist(), score(order[stars]).tolist(), strict=True):
+        if similarity >= config.threshold:
+            clusters.union(a, b)
+        yield a, b, similarity
+    rest = shared.open_pairs(np.array([clusters.find(i) for i in range(len(texts))], np.int64))
+    for (a, b), similarity in zip(rest.tolist(), score(order[rest]).tolist(), strict=True):
+        yield a, b, similarity

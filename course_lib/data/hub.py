@@ -5,7 +5,7 @@ readers to their schemas without a network.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from course_lib.data.records import Record
@@ -22,10 +22,40 @@ class HubSource:
     read: Callable[[dict], tuple[str, dict]]
     config: str | None = None
     row_licence: str | None = None  # the column with a row's own licences, where there is one
+    by_hand: str = ""  # why its files must be fetched first and given as `files`
 
 
 def _plain(column: str) -> Callable[[dict], tuple[str, dict]]:
     return lambda row: (row[column], {})
+
+
+def _web(row: dict) -> tuple[str, dict]:
+    return row["text"], {"url": row["url"], "dump": row["dump"], "language": row["language"]}
+
+
+def _refinedweb(row: dict) -> tuple[str, dict]:
+    return row["content"], {"url": row["url"], "dump": row["dump"]}
+
+
+def _part(row: dict) -> tuple[str, dict]:
+    """The Pile and RedPajama-V1: a text, and in `meta` which part of the mixture it is from."""
+    return row["text"], {"meta": row["meta"]}
+
+
+def _dolma(row: dict) -> tuple[str, dict]:
+    return row["text"], {"id": row["id"], "part": row["source"]}
+
+
+def _dolly(row: dict) -> tuple[str, dict]:
+    fields = {name: row[name] for name in ("instruction", "context", "response", "category")}
+    asked = "\n\n".join(filter(None, (row["instruction"], row["context"])))
+    return f"{asked}\n\n{row['response']}", fields
+
+
+def _openassistant(row: dict) -> tuple[str, dict]:
+    """One message of a tree; `best_threads` puts messages together to conversations."""
+    names = ("message_id", "parent_id", "message_tree_id", "role", "lang", "rank")
+    return row["text"], {name: row[name] for name in names}
 
 
 def _dialogue(messages: Sequence[dict]) -> str:
@@ -54,6 +84,19 @@ HUB = {
                              _plain("text")),
     "fineweb-edu": HubSource("HuggingFaceFW/fineweb-edu", "train", "ODC-By-1.0", "web",
                              _plain("text"), config="sample-10BT"),
+    "fineweb": HubSource("HuggingFaceFW/fineweb", "train", "ODC-By-1.0", "web", _web,
+                         config="sample-10BT"),
+    "refinedweb": HubSource("tiiuae/falcon-refinedweb", "train", "ODC-By-1.0", "web", _refinedweb),
+    "pile": HubSource("EleutherAI/pile", "train", "see each part", "mixture", _part,
+                      by_hand="its first home was taken down"),
+    "redpajama": HubSource("togethercomputer/RedPajama-Data-1T", "train", "see each part",
+                           "mixture", _part, by_hand="its repository is a list of addresses"),
+    "dolma": HubSource("allenai/dolma", "train", "ODC-By-1.0", "mixture", _dolma,
+                       by_hand="its repository is a list of addresses"),
+    "dolly": HubSource("databricks/databricks-dolly-15k", "train", "CC-BY-SA-3.0", "instruction",
+                       _dolly),
+    "openassistant": HubSource("OpenAssistant/oasst1", "train", "Apache-2.0", "message",
+                               _openassistant),
     # gated: accept its terms on the hub and log in first
     "the-stack": HubSource("bigcode/the-stack-dedup", "train", "see each record", "code",
                            _plain("content"), row_licence="max_stars_repo_licenses"),
@@ -68,8 +111,8 @@ HUB = {
 def hub(name: str, files: Sequence[str] | str | None = None) -> Iterator[Record]:
     """Records of a hub corpus, one at a time. `files`: local .parquet or .jsonl of its schema.
 
-    Raises ValueError for a name that isn't listed and for a row without the expected columns,
-    ConnectionError where the hub can't be reached.
+    Raises ValueError for a name that isn't listed, for a row without the expected columns and for
+    a corpus that can't be streamed; ConnectionError where the hub can't be reached.
     """
     if name not in HUB:
         raise ValueError(f"hub:{name} is not one of {', '.join('hub:' + n for n in HUB)}")
@@ -86,6 +129,29 @@ def hub(name: str, files: Sequence[str] | str | None = None) -> Iterator[Record]
                      fields=fields)
 
 
+def best_threads(messages: Iterable[Record]) -> list[list[Record]]:
+    """Conversations from the messages of OpenAssistant's trees: of each, the best-ranked path.
+
+    A message without a rank comes after those with one; ties go to the first read.
+    """
+    roots, replies = [], {}
+    for message in messages:
+        parent = message.fields["parent_id"]
+        (replies.setdefault(parent, []) if parent else roots).append(message)
+    threads = []
+    for message in roots:
+        thread = [message]
+        while answers := replies.pop(thread[-1].fields["message_id"], None):
+            thread.append(min(answers, key=_rank))
+        threads.append(thread)
+    return threads
+
+
+def _rank(message: Record) -> float:
+    rank = message.fields["rank"]
+    return float("inf") if rank is None else float(rank)
+
+
 def _local_rows(files: Sequence[str] | str) -> Iterator[dict]:
     from datasets import load_dataset  # seconds to import: only where it is used
 
@@ -95,6 +161,9 @@ def _local_rows(files: Sequence[str] | str) -> Iterator[dict]:
 
 
 def _hub_rows(name: str, corpus: HubSource) -> Iterator[dict]:
+    if corpus.by_hand:
+        raise ValueError(f"hub:{name} can't be streamed from {corpus.path}: {corpus.by_hand}. "
+                         f"Fetch files of it and give them: source(\"hub:{name}\", files=[…])")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise ConnectionError(_no_network(name, "HF_HUB_OFFLINE is set"))
     import httpx

@@ -55,11 +55,13 @@ def prepare(records: Iterable[Record], rules: QualityRules | None = None,
             passed.append(record)
         else:
             dropped.append(Dropped(record, "quality", verdict.rule, verdict.reason))
-    unique = deduplicate([record.text for record in passed], dedup)
+    unique = deduplicate([record.text for record in passed], dedup,
+                         keys=[record.id for record in passed])
     for removal in unique.removed:
-        twin = passed[removal.kept].id.split("/", 1)[-1]
+        twin = passed[removal.witness].id.split("/", 1)[-1]
+        alike = "a shared band" if removal.score is None else f"Jaccard {removal.score:.2f}"
         dropped.append(Dropped(passed[removal.index], "duplicates", removal.kind,
-                               f"Jaccard {removal.jaccard:.2f} with {twin}"))
+                               f"{alike} with {twin}"))
     return Prepared([passed[i] for i in unique.kept], dropped, dict(repaired), unique.compared)
 
 

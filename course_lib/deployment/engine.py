@@ -105,7 +105,7 @@ class Engine:
         room = self.max_seq - len(prompt)
         if room < 1:
             raise ValueError(f"the prompt has {len(prompt)} tokens; {self.max_seq - 1} fit")
-        device = self.model.cos.device
+        device = self.model.device
         generator = torch.Generator(device)
         generator.seed() if sampling.seed is None else generator.manual_seed(sampling.seed)
         length = min(sampling.max_tokens, room)

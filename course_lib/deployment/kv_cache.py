@@ -41,6 +41,8 @@ class StaticCache:
         dtype: torch.dtype = torch.float32,
     ) -> "StaticCache":
         """An empty cache for a model; its context length is the default capacity."""
+        if config.latent is not None:
+            raise ValueError("latent attention keeps other shapes: expected a GrowingCache for it")
         capacity = config.max_seq if capacity is None else capacity
         if not 1 <= capacity <= config.max_seq:
             raise ValueError(f"capacity is {capacity}, expected 1 to max_seq {config.max_seq}")
@@ -90,7 +92,7 @@ def decode_naive(model: Decoder, prompt: list[int], n: int) -> Iterator[int]:
     ids = list(prompt)
     for _ in range(n):
         with torch.inference_mode():
-            last = model.hidden(torch.tensor([ids], device=model.cos.device))[:, -1]
+            last = model.hidden(torch.tensor([ids], device=model.device))[:, -1]
             ids.append(int(model.unembed(last).argmax(-1)))
         yield ids[-1]
 
@@ -103,7 +105,7 @@ def decode_cached(
     Writing n tokens costs p + n token passes, but each of the n is a pass of its own, which reads
     every weight to use it once.
     """
-    device = model.cos.device
+    device = model.device
     cache = cache or StaticCache.of(model.config, device=device, dtype=model.norm.weight.dtype)
     new = list(prompt)
     for _ in range(n):

@@ -97,6 +97,8 @@ def _swapped(model: Decoder, quantize) -> Decoder:
     kinds = {nn.Linear: QuantizedLinear, nn.Embedding: QuantizedEmbedding}
     for name, layer in list(model.named_modules()):
         if type(layer) in kinds:
+            if getattr(layer, "bias", None) is not None:
+                raise ValueError(f"{name} has a bias, expected none: rows of int8 keep no place")
             parent, _, child = name.rpartition(".")
             codes, scale = quantize(layer.weight.detach())
             setattr(model.get_submodule(parent), child, kinds[type(layer)](codes, scale))

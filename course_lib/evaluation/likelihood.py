@@ -87,7 +87,7 @@ def _score_batch(model: Decoder, pairs: Sequence[Pair]) -> list[Scored]:
         rows.append([*context, *continuation][-(model.config.max_seq + 1) :])
         counts.append(len(continuation))
     width = max(map(len, rows)) - 1
-    device = model.cos.device
+    device = model.device
     inputs = torch.zeros(len(rows), width, dtype=torch.long)
     targets = torch.full((len(rows), width), -100)
     for i, (row, count) in enumerate(zip(rows, counts, strict=True)):

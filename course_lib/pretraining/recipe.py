@@ -128,7 +128,7 @@ def build_base(
     loss = validation_loss(model, held_out.packed, tokenizer.eos_id)
     floor = held_out.floor_nats
     return {
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": float(sum(p.numel() for p in model.parameters())),
         "nats_per_token": loss.per_token,
         "floor_nats_per_token": floor / loss.tokens,
         "gap_nats_per_token": (loss.nats - floor) / loss.tokens,

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from course_lib.architecture.attention import attention
+from course_lib.architecture.flash import Tiling, flash_forward
+from course_lib.architecture.sampling import filter_logits
 from course_lib.checks import architecture
 from course_lib.checks._report import Finding, close, describe, report, run_check
 
@@ -104,3 +106,43 @@ def test_every_mistake_is_recognised_as_itself(sentence):
     done = architecture.grouped_query_attention(architecture.MISTAKES[sentence])
     assert not done.passed
     assert done.mistake == sentence
+
+
+def test_the_library_passes_top_p():
+    assert architecture.top_p(lambda logits, p: filter_logits(logits, top_p=p).softmax(-1)).passed
+
+
+@pytest.mark.parametrize("sentence", architecture.TOP_P_MISTAKES)
+def test_every_top_p_mistake_is_recognised_as_itself(sentence):
+    done = architecture.top_p(architecture.TOP_P_MISTAKES[sentence])
+    assert not done.passed
+    assert done.mistake == sentence
+
+
+def by_blocks(q, k, v, block):
+    q, k, v = (x.view(1, 1, 1, *x.shape) for x in (q, k, v))
+    tiling = Tiling(
+        n_queries=q.shape[3], n_keys=k.shape[3], block_q=64, block_k=block, causal=False
+    )
+    out, log_sum = flash_forward(q, k, v, tiling)
+    return out[0, 0, 0], log_sum[0, 0, 0, :, 0]
+
+
+def test_the_library_passes_online_softmax():
+    assert architecture.online_softmax(by_blocks).passed
+
+
+@pytest.mark.parametrize("sentence", architecture.ONLINE_SOFTMAX_MISTAKES)
+def test_every_online_softmax_mistake_is_recognised_as_itself(sentence):
+    done = architecture.online_softmax(architecture.ONLINE_SOFTMAX_MISTAKES[sentence])
+    assert not done.passed
+    assert done.mistake == sentence
+
+
+def test_a_right_answer_by_the_whole_matrix_is_told_so():
+    def whole(q, k, v, block):
+        scores = q @ k.T / q.shape[1] ** 0.5
+        return scores.softmax(1) @ v, scores.logsumexp(1)
+
+    done = architecture.online_softmax(whole)
+    assert not done.passed and "whole matrix" in done.mistake

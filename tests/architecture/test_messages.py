@@ -13,7 +13,7 @@ SCRIPT = '''
 import torch
 from course_lib.architecture.attention import GrowingCache, attention, causal_mask
 from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.ops import rms_norm, rope, rope_tables, swiglu
+from course_lib.architecture.ops import layer_norm, rms_norm, rope, rope_tables, swiglu
 from course_lib.architecture.sampling import generate
 
 m = Decoder(ModelConfig(vocab_size=9, d_model=16, n_layers=1, max_seq=8))
@@ -31,6 +31,7 @@ calls = [
     lambda: m(x[:, :1], cache=filled, documents=x[:, :1]),
     lambda: m(x, cache=filled),
     lambda: rms_norm(z(2, 3), z(4)),
+    lambda: layer_norm(z(2, 3), z(4)),
     lambda: rope(z(2, 6), *rope_tables(2, 4)),
     lambda: rope_tables(2, 3),
     lambda: swiglu(z(2), z(3)),
@@ -58,9 +59,10 @@ WANTED = [
     "mask has shape (2, 5, 4), expected (2, 5, 5)",
     "documents with a cache that holds 5 tokens",
     "tokens have shape (2, 5) after 5 cached ones, expected at most max_seq = 8",
-    "weight has shape (4,), expected (3,), the last axis of x (2, 3)",
+    "rms_norm: weight has shape (4,), expected (3,), the last axis of x (2, 3)",
+    "layer_norm: weight has shape (4,), expected (3,), the last axis of x (2, 3)",
     "cos has shape (2, 2), expected a last axis of 3, half of the last axis of x (2, 6)",
-    "d_head is 3, expected an even number",
+    "rope_rates: the size is 3, expected an even number of at least 2",
     "up has shape (3,), expected that of gate, (2,)",
     "k has 3 heads (1, 3, 2, 8), expected a divisor of the 4 heads of q",
     "k has shape (1, 2, 2, 6), expected (batch, n_kv_heads, keys, d_head)",

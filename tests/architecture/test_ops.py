@@ -6,7 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.architecture.ops import rms_norm, rope, rope_tables, softmax, swiglu
+from course_lib.architecture.ops import (
+    gelu_tanh,
+    layer_norm,
+    relu_squared,
+    rms_norm,
+    rope,
+    rope_tables,
+    softmax,
+    swiglu,
+)
 
 
 def test_softmax_by_hand():
@@ -78,3 +87,27 @@ def test_rope_keeps_lengths():
 def test_swiglu_by_hand():
     got = swiglu(torch.tensor([0.0, math.log(3.0)]), torch.tensor([5.0, 2.0]))
     torch.testing.assert_close(got, torch.tensor([0.0, 2 * 0.75 * math.log(3.0)]))
+
+
+def test_layer_norm_by_hand():
+    x = torch.tensor([1.0, 3.0])  # mean 2, variance 1
+    got = layer_norm(x, torch.tensor([1.0, 2.0]), torch.tensor([0.0, 10.0]), eps=0.0)
+    assert got.tolist() == [-1.0, 12.0]
+    assert layer_norm(x, torch.ones(2), eps=3.0).tolist() == [-0.5, 0.5]
+
+
+@given(shift=st.floats(-50, 50), scale=st.floats(0.1, 50))
+def test_layer_norm_forgets_shift_and_scale(shift, scale):
+    x = torch.linspace(-1, 2, 8)
+    want = layer_norm(x, torch.ones(8), eps=0.0)
+    got = layer_norm(scale * x + shift, torch.ones(8), eps=0.0)
+    torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-3)
+
+
+def test_activations_by_hand():
+    x = torch.tensor([-3.0, 0.0, 1.0, 2.0])
+    assert relu_squared(x).tolist() == [0.0, 0.0, 1.0, 4.0]
+    phi = 0.5 * (1 + torch.erf(x / 2**0.5))  # P(N(0, 1) < x)
+    torch.testing.assert_close(gelu_tanh(x), x * phi, atol=5e-4, rtol=0)
+    inside = (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
+    torch.testing.assert_close(gelu_tanh(x), x / 2 * (1 + inside.tanh()))

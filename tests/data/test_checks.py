@@ -21,3 +21,25 @@ def test_an_error_of_the_learners_is_shown_and_a_stub_is_recognised(capsys):
     assert not check.bpe_step(stub).passed
     assert not check.bpe_step(lambda words, new: words[new]).passed
     assert "KeyError" in capsys.readouterr().out
+
+
+def test_candidates_by_hand_and_a_solution_by_buckets():
+    def by_buckets(signatures, bands):
+        rows = len(signatures[0]) // bands
+        found = set()
+        for band in range(bands):
+            seen = {}
+            for i, signature in enumerate(signatures):
+                key = tuple(signature[band * rows:(band + 1) * rows])
+                found |= {(j, i) for j in seen.setdefault(key, [])}
+                seen[key].append(i)
+        return sorted(found)
+
+    assert by_buckets([[1, 1, 2, 2], [1, 1, 3, 3], [2, 2, 2, 2]], 2) == [(0, 1), (0, 2)]
+    assert check.candidate_pairs(by_buckets).passed
+
+
+@pytest.mark.parametrize("mistake", check.CANDIDATE_MISTAKES)
+def test_each_mistake_about_bands_is_named(mistake, capsys):
+    report = check.candidate_pairs(check.CANDIDATE_MISTAKES[mistake])
+    assert not report.passed and report.mistake == mistake

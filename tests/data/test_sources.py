@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from course_lib.data.hub import HUB
+from course_lib.data.hub import HUB, best_threads
 from course_lib.data.python_text import package_licence
 from course_lib.data.sources import SOURCES, source
 
@@ -17,6 +17,16 @@ ROWS = {  # one row each, with the columns of the real data sets
     "the-stack": {"content": "x = 1", "max_stars_repo_licenses": ["MIT", "BSD-3-Clause"]},
     "ultrachat": {"prompt": "Hi", "prompt_id": "0", "messages": CHAT},
     "ultrafeedback": {"prompt": "Hi", "chosen": CHAT, "rejected": REFUSED, "score_chosen": 8.0},
+    "fineweb": {"text": "A page.", "id": "x", "url": "u", "dump": "CC-MAIN-2024-10",
+                "language": "en", "language_score": 0.98, "token_count": 3},
+    "refinedweb": {"content": "A page.", "url": "u", "dump": "CC-MAIN-2013-20", "segment": "s"},
+    "pile": {"text": "A paper.", "meta": {"pile_set_name": "ArXiv"}},
+    "redpajama": {"text": "A paper.", "meta": {"source": "arxiv"}},
+    "dolma": {"id": "d1", "text": "A book.", "source": "books", "added": "2024-01-01"},
+    "dolly": {"instruction": "Name it.", "context": "", "response": "A mill.",
+              "category": "open_qa"},
+    "openassistant": {"message_id": "m1", "parent_id": None, "message_tree_id": "m1",
+                      "text": "Hi", "role": "prompter", "lang": "en", "rank": None},
     "gsm8k": {"question": "1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"},
 }
 
@@ -52,6 +62,27 @@ def test_what_the_structured_ones_keep(tmp_path):
     assert first("the-stack").licence == "MIT; BSD-3-Clause"
 
 
+def test_a_message_tree_becomes_its_best_conversation(tmp_path):
+    rows = [("a", None, None), ("a1", "a", 1), ("a2", "a", 0), ("b", None, None),
+            ("a2x", "a2", None), ("a1x", "a1", 0), ("a2y", "a2", 5), ("lost", "gone", 0)]
+    path = tmp_path / "oasst.jsonl"
+    path.write_text("".join(json.dumps({**ROWS["openassistant"], "message_id": name, "text": name,
+                                        "parent_id": parent, "rank": rank}) + "\n"
+                            for name, parent, rank in rows))
+    threads = best_threads(source("hub:openassistant", files=str(path)))
+    assert [[r.text for r in thread] for thread in threads] == [["a", "a2", "a2y"], ["b"]]
+
+
+def test_dolly_leaves_an_empty_context_out(tmp_path):
+    record = next(source("hub:dolly", files=local(tmp_path, "dolly", "parquet")))
+    assert record.text == "Name it.\n\nA mill." and record.fields["category"] == "open_qa"
+
+
+def test_a_corpus_that_cannot_be_streamed_says_what_to_do():
+    with pytest.raises(ValueError, match=r"hub:dolma can't be streamed .* files=\["):
+        next(source("hub:dolma"))
+
+
 def test_without_a_network_the_error_names_the_embedded_default(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConnectionError, match=r'embedded default source\("world"\)'):
@@ -59,8 +90,8 @@ def test_without_a_network_the_error_names_the_embedded_default(monkeypatch):
 
 
 def test_errors_name_what_would_be_accepted(tmp_path):
-    with pytest.raises(ValueError, match="hub:pile is not one of hub:tinystories"):
-        next(source("hub:pile"))
+    with pytest.raises(ValueError, match="hub:wiki is not one of hub:tinystories"):
+        next(source("hub:wiki"))
     with pytest.raises(ValueError, match="source 'wiki' is not one of world, python_docs"):
         source("wiki")
     with pytest.raises(ValueError, match="row 0 has no column 'content'"):

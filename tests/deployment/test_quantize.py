@@ -7,7 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_lib.architecture.families import deepseek
 from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.deployment.kv_cache import StaticCache
 from course_lib.deployment.quantize import (
     QuantizedLinear,
     dequantize,
@@ -96,3 +98,11 @@ def test_other_formats_are_refused_by_name(model, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(about | {"format": "gguf"}))
     with pytest.raises(ValueError, match="format 'gguf', expected 'course rows 1'"):
         load_quantized(tmp_path)
+
+
+def test_biases_and_latents_are_refused_by_name():
+    biased = Decoder(ModelConfig(vocab_size=20, bias=True))
+    with pytest.raises(ValueError, match="blocks.0.attention.qkv has a bias, expected none"):
+        quantize_model(biased)
+    with pytest.raises(ValueError, match="expected a GrowingCache"):
+        StaticCache.of(deepseek(vocab_size=20))

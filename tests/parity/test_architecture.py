@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from course_lib.architecture.accounting import (
     count_parameters,
@@ -13,7 +13,7 @@ from course_lib.architecture.accounting import (
     training_flops,
 )
 from course_lib.architecture.attention import attention, causal_mask, plain_attention
-from course_lib.architecture.interop import from_llama, llama_config, llama_weights, to_llama
+from course_lib.architecture.interop import from_llama, llama_config, to_llama
 from course_lib.architecture.model import Decoder, ModelConfig
 from course_lib.architecture.ops import rms_norm, softmax, swiglu
 from course_lib.architecture.sampling import filter_logits, generate
@@ -151,29 +151,11 @@ def test_copies_are_independent():
     assert torch.equal(model.embed.weight, before)
 
 
-@torch.no_grad()
-def test_sliding_window_equals_mistral(parity):
+def test_another_family_is_no_llama():
     config = SIZES["multi-query, untied"]
-    windowed = ModelConfig(**{**config.to_dict(), "sliding_window": 5})
-    model = lively(windowed)
-    sizes = llama_config(config).to_dict()
-    names = (
-        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-        "num_key_value_heads", "intermediate_size", "max_position_embeddings", "rope_parameters",
-        "rms_norm_eps", "tie_word_embeddings",
-    )
-    mistral = MistralForCausalLM(
-        MistralConfig(**{name: sizes[name] for name in names}, sliding_window=5)
-    ).eval()
-    mistral.load_state_dict(llama_weights(model))
-    x = tokens(config)
-    parity(
-        stem="architecture", ours="architecture.model.Decoder(sliding_window=5)", tolerance=1e-5,
-        reference="transformers MistralForCausalLM", error=apart(model(x), mistral(x).logits),
-        note="logits, fp32",
-    )
-    with pytest.raises(ValueError, match="sliding_window is 5, expected None"):
-        to_llama(model)
+    windowed = Decoder(ModelConfig(**{**config.to_dict(), "sliding_window": 5}))
+    with pytest.raises(ValueError, match="the config is a mistral, expected a llama"):
+        to_llama(windowed)
 
 
 def test_gradients_equal_llama(parity):

@@ -1,17 +1,13 @@
-"""Ours against `tokenizers`, `transformers`, `ftfy` and `datasketch`."""
+"""Ours against `tokenizers`, `transformers` and `ftfy`."""
 
 import json
 import random
-from itertools import islice
 
 import ftfy
-import numpy as np
-from datasketch import MinHash as ReferenceMinHash
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from course_lib.data.chat import ChatFormat
 from course_lib.data.clean import repair_encoding
-from course_lib.data.dedup import MinHash, estimate
 from course_lib.data.pretokenize import COURSE
 from course_lib.data.sources import source
 from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
@@ -97,55 +93,3 @@ def test_wrong_encodings(parity):
     wrong = sum(repair_encoding(s)[0] != ftfy.fix_encoding(s) for s in spoilt + words)
     parity(stem="data", ours="data.clean.repair_encoding", reference="ftfy fix_encoding",
            error=wrong, tolerance=0, note="strings that are mended differently")
-
-
-def similarities(n=400, k=128, shared=60, own=20):
-    """Estimated similarity of n pairs of sets whose true one is shared / (shared + 2 own)."""
-    generator = np.random.default_rng(5)
-    for seed in range(n):
-        values = generator.integers(0, 2**32, shared + 2 * own).astype(np.uint64)
-        pair = (values[:shared + own], np.concatenate([values[:shared], values[shared + own:]]))
-        hashes = MinHash(k, seed)
-        ours = estimate(*(hashes.signature(grams) for grams in pair))
-        theirs = []
-        for grams in pair:
-            sketch = ReferenceMinHash(num_perm=k, seed=seed + 1, hashfunc=int)
-            sketch.update_batch([int(value) for value in grams])
-            theirs.append(sketch)
-        yield ours, theirs[0].jaccard(theirs[1])
-
-
-def test_minhash_in_distribution(parity):
-    """Other hash functions, so other estimates: their mean and spread must agree."""
-    ours, theirs = map(np.array, zip(*similarities(), strict=True))
-    spread = (0.6 * 0.4 / 128) ** 0.5
-    error = max(abs(ours.mean() - theirs.mean()), abs(ours.std() - theirs.std()))
-    assert 0.8 * spread < ours.std() < 1.2 * spread
-    parity(stem="data", ours="data.dedup.MinHash", reference="datasketch MinHash", error=error,
-           tolerance=4 * spread * (2 / 400) ** 0.5,
-           note="mean and spread of 400 estimates of J = 0.6; tolerance 4 standard errors")
-
-
-def test_near_duplicates_are_the_same_pairs(parity):
-    from datasketch import MinHashLSH
-
-    from course_lib.data.dedup import DedupConfig, deduplicate, jaccard, shingles
-
-    texts = [r.text for r in islice(source("python_docs", kinds=("package",),
-                                           packages=("numpy",)), 700)]
-    config = DedupConfig()
-    sets = [shingles(text, config.ngram) for text in texts]
-    index = MinHashLSH(num_perm=128, params=(config.bands, config.rows))
-    removed = set()
-    for i, grams in enumerate(sets):
-        sketch = ReferenceMinHash(num_perm=128, hashfunc=int)
-        sketch.update_batch([int(g) & 0xFFFFFFFF for g in grams])
-        if any(jaccard(grams, sets[j]) >= config.threshold for j in index.query(sketch)):
-            removed.add(i)
-        else:
-            index.insert(i, sketch)
-    ours = {r.index for r in deduplicate(texts, config).removed}
-    assert len(ours) > 5
-    parity(stem="data", ours="data.dedup.deduplicate", reference="datasketch MinHashLSH",
-           error=len(ours ^ removed) / len(ours | removed), tolerance=0.02,
-           note="share of removals on 700 docstrings that differ (LSH is random near J = 0.7)")

@@ -1,0 +1,105 @@
+"""The interactive pictures compute what the package computes: their functions, run by an engine."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from course_lib import widgets
+from course_lib.architecture.activations import gpt_activation_bytes
+from course_lib.architecture.filters import Filters
+from course_lib.architecture.published import PUBLISHED
+from course_lib.architecture.sizes import cache_bytes, forward_flops_a_token, weights
+
+
+def javascript(expression: str) -> object:
+    """The JSON value of an expression: by Node where there is one, else by Chromium."""
+    if shutil.which("node"):
+        program = f"process.stdout.write(JSON.stringify({expression}))"
+        return json.loads(subprocess.run(
+            ["node", "-"], input=program, capture_output=True, text=True, check=True
+        ).stdout)  # fmt: skip
+    chromium = os.environ.get("COURSE_CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        pytest.skip("neither Node nor Chromium is here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = play.chromium.launch(executable_path=chromium, args=args)
+        value = browser.new_page().evaluate(f"() => ({expression})")
+        browser.close()
+    return value
+
+
+SETTINGS = [
+    {"temperature": 1.0},
+    {"temperature": 0.4},
+    {"temperature": 1.0, "top_k": 5},
+    {"temperature": 1.0, "top_p": 0.7},
+    {"temperature": 1.0, "min_p": 0.2},
+    {"temperature": 1.7, "top_k": 20, "top_p": 0.9, "min_p": 0.05},
+]
+
+
+def test_the_sampler_filters_as_the_package_does():
+    logits = torch.randn(3, 60) * torch.tensor([[0.5], [2.0], [6.0]])
+    asked, want = [], []
+    for row in logits:
+        for s in SETTINGS:
+            options = {"temperature": s["temperature"], "topK": s.get("top_k", 60),
+                       "topP": s.get("top_p", 1), "minP": s.get("min_p", 0)}  # fmt: skip
+            asked.append([row.tolist(), options])
+            want.append(Filters(**s)(row.double().unsqueeze(0)).softmax(-1)[0])
+    script = widgets.script("sampler")
+    got = javascript(f"((w) => {json.dumps(asked)}.map(([l, s]) => w.filtered(l, s)))({script})")
+    assert len(got) == 18 and all((p > 0).sum() < 60 for p in want[2:6])
+    for ours, theirs in zip(want, got, strict=True):
+        assert torch.allclose(ours, torch.tensor(theirs, dtype=torch.float64), atol=1e-12)
+
+
+def test_the_calculator_computes_what_the_package_computes():
+    """Every published model, short and long rows, in Python and in the page's own script."""
+    runs = [
+        {"seq": seq, "batch": 3, "bytes": 2, "tokens": 7, "recompute": how, "causal": causal}
+        for seq, how, causal in (
+            (100, "nothing", False), (8192, "attention", True), (9000, "everything", False)
+        )
+    ]  # fmt: skip
+    models = [asdict(model.sizes) for model in PUBLISHED]
+    script = widgets.script("calculator")
+    call = f"{json.dumps(models)}.map(s => {json.dumps(runs)}.map(r => w.all(s, r)))"
+    got = javascript(f"((w) => {call})({script})")
+    for model, theirs in zip(PUBLISHED, got, strict=True):
+        s = model.sizes
+        for run, found in zip(runs, theirs, strict=True):
+            forward = forward_flops_a_token(s, run["seq"], run["causal"])
+            assert found == {
+                "total": weights(s).total,
+                "active": weights(s).active,
+                "forward": forward,
+                "training": 3 * forward * 7,
+                "cache": cache_bytes(s, run["seq"], 3, 2),
+                "weightBytes": 2 * weights(s).total,
+                "activations": gpt_activation_bytes(
+                    d_model=s.d_model, n_heads=s.n_heads, n_layers=s.n_layers, seq=run["seq"],
+                    batch=3, recompute=run["recompute"],
+                ),
+            }  # fmt: skip
+
+
+def test_markup_is_closed_against_its_data():
+    html = widgets.markup("sampler", {"text": "</script><!-- <b>"}, "A caption.")
+    assert html.count("</script>") == 1 and "<!--" not in html
+    assert html != widgets.markup("sampler", {"text": "other"}, "A caption.")
+
+
+def test_bad_widgets_are_named():
+    with pytest.raises(ValueError, match="'slider' is no interactive picture: expected one of"):
+        widgets.script("slider")
+    with pytest.raises(ValueError, match="caption is empty"):
+        widgets.markup("sampler", {}, " ")

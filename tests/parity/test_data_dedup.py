@@ -1,0 +1,119 @@
+"""Deduplication against `datasketch`, datatrove, scikit-learn and plain comparisons."""
+
+from itertools import islice
+
+import numpy as np
+from datasketch import MinHash as ReferenceMinHash
+from datasketch import MinHashLSH
+from scipy.stats import chisquare, ks_2samp
+
+from course_lib.data.clusters import Clusters
+from course_lib.data.dedup import DedupConfig, deduplicate, document_keys
+from course_lib.data.minhash import MinHash, buckets, estimate
+from course_lib.data.shingling import jaccard, jaccards, shingles
+from course_lib.data.sources import source
+
+DATASKETCH = "datasketch 2.0 MinHash"
+
+
+def unmixed(values):
+    """What datasketch's premix (MurmurHash3's finaliser, a bijection) turns into `values`."""
+    mask, x = 2**32 - 1, values.astype(np.uint64)
+    for step in ("16", pow(0xC2B2AE35, -1, 2**32), "13", pow(0x85EBCA6B, -1, 2**32), "16"):
+        if isinstance(step, str):  # x ^= x >> n undone
+            y = x
+            for _ in range(32 // int(step)):
+                y = x ^ (y >> np.uint64(int(step)))
+            x = y
+        else:
+            x = x * np.uint64(step) & np.uint64(mask)
+    return [int(v) for v in x]
+
+
+def sketch(values, k, seed, **options):
+    made = ReferenceMinHash(num_perm=k, seed=seed, hashfunc=int, **options)
+    made.update_batch(values)
+    return made
+
+
+def test_the_same_permutations_give_the_same_signature(parity):
+    generator, wrong = np.random.default_rng(0), 0
+    for seed in range(20):
+        grams = generator.integers(0, 2**32, 50 + 40 * seed, np.uint32)
+        ours = MinHash(112, seed)
+        theirs = sketch(unmixed(grams), 112, 1, scheme="affine32",
+                        permutations=(ours.factor, ours.offset))
+        wrong += int((ours.signature(grams) != theirs.hashvalues).sum())
+    parity(stem="data", ours="data.minhash.MinHash", reference=DATASKETCH, error=wrong,
+           tolerance=0, note="entries that differ in 20 signatures, given its a and b")
+
+
+def similarities(n=600, k=112, shared=60, own=20):
+    """Estimated similarity of n pairs of sets whose true one is shared / (shared + 2 own)."""
+    generator = np.random.default_rng(5)
+    for seed in range(n):
+        values = generator.integers(0, 2**32, shared + 2 * own, np.uint32)
+        pair = values[:shared + own], np.concatenate([values[:shared], values[shared + own:]])
+        hashes = MinHash(k, seed)
+        a, b = (sketch([int(v) for v in grams], k, seed + 1) for grams in pair)
+        yield estimate(*map(hashes.signature, pair)), a.jaccard(b)
+
+
+def test_estimates_in_distribution(parity):
+    """Seeds of their own, so other estimates: two samples of one distribution, the binomial."""
+    ours, theirs = map(np.array, zip(*similarities(), strict=True))
+    assert abs(ours.mean() - 0.6) < 4 * (0.24 / 112 / 600) ** 0.5
+    smirnov = ks_2samp(ours, theirs)
+    edges = np.quantile(np.concatenate([ours, theirs]), [0, 0.2, 0.4, 0.6, 0.8, 1])
+    edges[0], edges[-1] = -1, 2
+    counts = [np.histogram(values, edges)[0] for values in (ours, theirs)]
+    chi = chisquare(counts[0], counts[1] * (counts[0].sum() / counts[1].sum()))
+    assert chi.pvalue > 1e-4
+    parity(stem="data", ours="data.minhash.estimate", reference=DATASKETCH,
+           error=smirnov.statistic, tolerance=1.95 * (2 / 600) ** 0.5,
+           note="Kolmogorov-Smirnov distance of 600 estimates of J = 0.6; tolerance p = 0.001")
+
+
+def docstrings(n):
+    kinds = {"kinds": ("package",), "packages": ("numpy",)}
+    return [record.text for record in islice(source("python_docs", **kinds), n)]
+
+
+def test_clusters_with_the_true_similarity(parity):
+    """The clusters of datasketch's candidates, checked with the same true similarity."""
+    texts, config = docstrings(700), DedupConfig()
+    sets = [shingles(text, config.ngram) for text in texts]
+    index = MinHashLSH(num_perm=128, params=(config.bands, config.rows))
+    clusters = Clusters(len(texts))
+    for i, grams in enumerate(sets):
+        made = sketch([int(g) for g in grams], 128, 1)
+        for j in index.query(made):
+            if jaccard(grams, sets[j]) >= config.threshold:
+                clusters.union(i, j)
+        index.insert(i, made)
+    theirs = {i for i in range(len(texts)) if clusters.find(i) != i}
+    ours = {r.index for r in deduplicate(texts, config).removed}
+    assert len(ours) > 5
+    parity(stem="data", ours="data.dedup.deduplicate", reference="datasketch 2.0 MinHashLSH",
+           error=len(ours ^ theirs) / len(ours | theirs), tolerance=0.02,
+           note="share of removals on 700 docstrings that differ (LSH is random near J = 0.7)")
+
+
+def test_real_text_meets_the_s_curve(parity):
+    """Of real pairs, as many share a band as the formula says: shingle hashes are mixed enough."""
+    texts = docstrings(900)
+    sure = document_keys(texts, DedupConfig(bands=64, rows=2, seed=99))
+    pairs = np.concatenate([buckets(sure).stars(), buckets(sure).open_pairs(np.arange(900))])
+    true = jaccards(texts, pairs, 5)
+    pairs, true = pairs[(true > 0.5) & (true < 0.95)], true[(true > 0.5) & (true < 0.95)]
+    seeds, found = 40, 0.0
+    for seed in range(seeds):
+        config = DedupConfig(bands=14, rows=8, seed=seed)
+        keys = document_keys(texts, config)
+        found += (keys[pairs[:, 0]] == keys[pairs[:, 1]]).any(axis=1).sum()
+    chance = config.detection(true)
+    expected, variance = seeds * chance.sum(), seeds * (chance * (1 - chance)).sum()
+    assert len(pairs) > 20
+    parity(stem="data", ours="data.dedup.document_keys", reference="1 - (1 - J^r)^b",
+           error=abs(found - expected) / expected, tolerance=8 * variance**0.5 / expected,
+           note="real pairs found by 40 seeds; pairs share documents, so 8 standard errors")
