@@ -43,3 +43,17 @@ def test_candidates_by_hand_and_a_solution_by_buckets():
 def test_each_mistake_about_bands_is_named(mistake, capsys):
     report = check.candidate_pairs(check.CANDIDATE_MISTAKES[mistake])
     assert not report.passed and report.mistake == mistake
+
+
+def test_the_next_batch_by_hand():
+    assert check.next_batch(lambda state, size, batch_rows, rank, world: (
+        [divmod(state["epoch"] * size + state["row"] + i, size)
+         for i in range(rank, batch_rows, world)],
+        dict(zip(("epoch", "row"), divmod(state["epoch"] * size + state["row"] + batch_rows, size),
+                 strict=True)))).passed
+
+
+@pytest.mark.parametrize("mistake", check.NEXT_BATCH_MISTAKES)
+def test_each_mistake_of_a_loader_is_named(mistake, capsys):
+    report = check.next_batch(check.NEXT_BATCH_MISTAKES[mistake])
+    assert not report.passed and report.mistake == mistake
