@@ -2,21 +2,21 @@
 
 import pytest
 import torch
-from transformers import LlamaConfig
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb
 from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 from transformers.models.xlm.modeling_xlm import create_sinusoidal_embeddings
 
-from course_lib.architecture.ops import rope_tables
+from course_lib.architecture.interop import to_llama
+from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.ops import angle_tables, rope_rates, rope_tables
 from course_lib.architecture.positions import (
     alibi_bias,
-    angle_tables,
     interpolated_rates,
     ntk_theta,
     rope_interleaved,
-    rope_rates,
     sinusoidal_table,
     yarn_rates,
     yarn_tables,
@@ -122,4 +122,26 @@ def test_yarn(parity, case):
         reference='transformers ROPE_INIT_FUNCTIONS["yarn"]',
         error=max(apart(a, b) for a, b in zip(tables, wanted, strict=True)),
         note=f"cos and sin × attention factor {attention_factor:.3f}, {original} × {factor:g}",
+    )
+
+
+@torch.no_grad()
+def test_a_stretched_decoder_equals_llama_with_yarn(parity):
+    config = ModelConfig(vocab_size=97, d_model=64, n_layers=2, max_seq=128)
+    model = Decoder(config, torch.Generator().manual_seed(0)).eval()
+    plain = to_llama(model)
+    yarn = {
+        "rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0,
+        "original_max_position_embeddings": 32,
+    }  # fmt: skip
+    llama = LlamaForCausalLM(LlamaConfig(**{**plain.config.to_dict(), "rope_parameters": yarn}))
+    llama.load_state_dict(plain.state_dict())
+    x = torch.randint(0, 97, (2, 128), generator=torch.Generator().manual_seed(1))
+    short = model(x)
+    model.cos, model.sin = yarn_tables(128, 16, factor=4.0, original_max_seq=32)
+    assert apart(short, model(x)) > 0.1
+    parity(
+        stem="architecture", ours="architecture.positions.yarn_tables", tolerance=1e-5,
+        reference='transformers LlamaForCausalLM, rope_type "yarn"',
+        error=apart(model(x), llama.eval()(x).logits), note="logits, fp32, rows of 4 × 32 tokens",
     )
