@@ -19,7 +19,8 @@ from rattler import MatchSpec
 REPO = Path(__file__).resolve().parent.parent
 TARGET = REPO / "environment.yml"
 HEADER = "# Made from pyproject.toml by `make env`; edit that file instead.\n"
-COMMAND = ["yaml", "-n", "llm-course", "-e", "book", "-e", "peers", "-e", "dev", "--python-include", "infer"]
+EXTRAS = [part for extra in ("book", "peers", "dev") for part in ("-e", extra)]
+COMMAND = ["yaml", "-n", "llm-course", *EXTRAS, "--python-include", "infer"]
 
 
 def render() -> str:
