@@ -36,9 +36,9 @@ CHECKED = DedupConfig(ngram=NGRAM, bands=BANDS, rows=ROWS, threshold=0.7)
 
 
 def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Zipf-distributed words, 1.5 kB a text; the second half of the pairs (i, j) copies the first.
+    """Zipf-distributed words, 1.5 kB a text; every fourth text is a copy with 0 to 12 words changed.
 
-    Of 4 documents, one is a copy with 0 to 12 words changed. Returns texts and planted pairs.
+    Returns the texts and the planted pairs.
     """
     generator = np.random.default_rng(seed)
     letters = generator.integers(97, 123, (30_000, 9)).astype(np.uint8)
@@ -46,16 +46,17 @@ def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
                   zip(letters, generator.integers(2, 10, 30_000), strict=True)]
     weights = 1 / np.arange(1, 30_001)
     weights /= weights.sum()
-    copies = documents // 4
-    texts = [[vocabulary[i] for i in generator.choice(30_000, 245, p=weights)]
-             for _ in range(documents - copies)]
+    copies, texts = documents // 4, []
+    while len(texts) < documents - copies:
+        rows = generator.choice(30_000, (min(1000, documents - copies - len(texts)), 245), p=weights)
+        texts += [" ".join(map(vocabulary.__getitem__, row)) for row in rows.tolist()]
     for original in range(copies):
-        words = list(texts[original])
+        words = texts[original].split()
         for place in generator.integers(0, len(words), generator.integers(0, 13)):
             words[place] = f"new{generator.integers(10**6)}"
-        texts.append(words)
+        texts.append(" ".join(words))
     pairs = np.stack([np.arange(copies), documents - copies + np.arange(copies)], axis=1)
-    return [" ".join(words) for words in texts], pairs
+    return texts, pairs
 
 
 def datasketch_clusters(texts: list[str]) -> list[int]:

@@ -9,14 +9,17 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+Edge = tuple[int, int, float | None]  # two documents that are alike, and how much
+
 
 @dataclass(frozen=True)
 class Removal:
     """A document that was removed, who stays for it, and the neighbour that shows why.
 
     `witness` is mostly the one that stays. In a chain A ~ B ~ C, where A and C are not alike
-    themselves, C goes for A, and B is the witness. `score` is the similarity of the document and
-    its witness, None where the method knows none.
+    themselves, C goes for A, and B is the witness: from witness to witness the way leads to the
+    one that stays. `score` is the similarity of the document and its witness, None where the
+    method knows none.
     """
 
     index: int
@@ -82,33 +85,42 @@ def ranking(texts: Sequence[str], keys: Sequence[str] | None) -> list[int]:
     return sorted(range(len(texts)), key=lambda i: (keys[i], content[i]))
 
 
-def settle(edges: Iterable[tuple[int, int, float | None]], order: Sequence[int],
-           texts: Sequence[str], compared: int = 0) -> Deduplicated:
-    """Join the edges (a, b, score), given in ranks, and say of each document whether it stays.
-
-    The witness is the one that stays, where they are neighbours; else the most alike neighbour.
-    """
+def settle(edges: Iterable[Edge], order: Sequence[int], texts: Sequence[str],
+           compared: int = 0) -> Deduplicated:
+    """Join the edges (a, b, score), given in ranks, and say of each document whether it stays."""
     edges = list(edges)
     clusters = Clusters(len(order))
     for a, b, _ in edges:
         clusters.union(a, b)
-    best: dict[int, tuple] = {}
-    for one, two, score in edges:
-        for rank, other in ((one, two), (two, one)):
-            found = (other == clusters.find(rank), score or 0.0, -other, score)
-            if rank not in best or found[:3] > best[rank][:3]:
-                best[rank] = found
     removed = []
-    for rank in sorted(best):
-        keeper = clusters.find(rank)
-        if keeper != rank:
-            index, stays = order[rank], order[keeper]
-            _, _, other, score = best[rank]
-            same = fingerprint(texts[index]) == fingerprint(texts[order[-other]])
-            removed.append(Removal(index, stays, order[-other], score, "exact" if same else "near"))
+    for rank, (other, score) in sorted(_witnesses(edges, clusters).items()):
+        index, witness, stays = order[rank], order[other], order[clusters.find(rank)]
+        same = fingerprint(texts[index]) == fingerprint(texts[stays])
+        removed.append(Removal(index, stays, witness, score, "exact" if same else "near"))
     gone = {removal.index for removal in removed}
     kept = [i for i in range(len(order)) if i not in gone]
     return Deduplicated(kept, sorted(removed, key=lambda r: r.index), compared)
+
+
+def _witnesses(edges: Sequence[Edge], clusters: Clusters) -> dict[int, tuple[int, float | None]]:
+    """Of each member that goes, the neighbour one step nearer to the one that stays, and the score.
+
+    A walk in widening circles from the roots; among neighbours of the inner circle the most alike
+    counts, then the lower rank.
+    """
+    near: dict[int, list[tuple[float, int, float | None]]] = {}
+    for a, b, score in edges:
+        for one, two in ((a, b), (b, a)):
+            near.setdefault(one, []).append((-(score or 0.0), two, score))
+    circle = sorted(rank for rank in near if clusters.find(rank) == rank)
+    found: dict[int, tuple[int, float | None]] = {rank: (rank, None) for rank in circle}
+    while circle:
+        inner, reached = set(circle), {other for rank in circle for _, other, _ in near[rank]}
+        circle = sorted(reached - found.keys())
+        for rank in circle:
+            _, other, score = min(entry for entry in near[rank] if entry[1] in inner)
+            found[rank] = (other, score)
+    return {rank: witness for rank, witness in found.items() if witness[0] != rank}
 
 
 def _bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 import numpy as np
 from jaxtyping import Int, UInt64
 
-from course_lib.data.clusters import Clusters, Deduplicated, ranking, settle
+from course_lib.data.clusters import Clusters, Deduplicated, Edge, ranking, settle
 from course_lib.data.minhash import Buckets, MinHash, band_keys, buckets
 from course_lib.data.shingling import jaccards, shingle_block
 
@@ -110,9 +110,6 @@ def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
         size += len(text)
     if block:
         yield block
-
-
-Edge = tuple[int, int, float | None]
 
 
 def _edges(texts: Sequence[str], order: Int[np.ndarray, " texts"], shared: Buckets,

@@ -21,7 +21,7 @@ from course_lib.data.clusters import ranking
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes start … stop-1 of a document that stood before, at `place` of the document `witness`."""
+    """Bytes start … stop-1 of a document. They stood before, at `place` of the `witness`."""
 
     index: int
     start: int

@@ -39,6 +39,14 @@ def families(seed, n=12, copies=4):
     return texts
 
 
+def nearer(removal, removed):
+    """Whether the way from witness to witness ends at the one that stays."""
+    steps, place = 0, removal.index
+    while place in removed and steps <= len(removed):
+        steps, place = steps + 1, removed[place].witness
+    return place == removal.kept
+
+
 def test_planted_duplicates_are_found_with_their_witness():
     result = deduplicate(corpus())
     near, exact = result.removed
@@ -63,6 +71,7 @@ def test_the_clusters_are_those_of_comparing_all_pairs(seed):
         assert removal.kept == clusters.find(removal.index)
         assert removal.score == pytest.approx(jaccard(sets[removal.index], sets[removal.witness]))
         assert removal.score >= 0.7
+        assert nearer(removal, {r.index: r for r in result.removed})
 
 
 def test_a_chain_names_the_link():
@@ -141,6 +150,14 @@ def test_settle_prefers_the_keeper_as_witness():
     edges = [(0, 2, 0.71), (1, 2, 0.9), (0, 1, 0.8)]
     removed = settle(edges, range(3), ["x", "y", "z"]).removed
     assert [(r.index, r.witness, r.score) for r in removed] == [(1, 0, 0.8), (2, 0, 0.71)]
+
+
+def test_witnesses_lead_to_the_keeper_even_where_others_are_more_alike():
+    # 2 and 3 are most alike to each other, and both go for 0 by way of 1
+    edges = [(0, 1, 0.8), (1, 2, 0.7), (1, 3, 0.75), (2, 3, 0.99), (3, 4, 0.9), (2, 4, 0.9)]
+    removed = settle(edges, range(5), list("vwxyz")).removed
+    assert [(r.index, r.witness) for r in removed] == [(1, 0), (2, 1), (3, 1), (4, 2)]
+    assert {r.kept for r in removed} == {0}
 
 
 @pytest.mark.parametrize("options, message", [
