@@ -143,7 +143,11 @@
     };
     const bytes = (x) => scaled(x, 1024, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]);
     const count = (x) => scaled(x, 1000, ["", "thousand", "million", "billion", "trillion"]);
-    const flops = (x) => `${x.toExponential(3).replace("e+", " × 10^")} FLOP`;
+    const raised = (digits) => [...digits].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join("");
+    const flops = (x) => {
+      const [lead, power] = x.toExponential(3).split("e+");
+      return `${lead} × 10${raised(power)} FLOP`;
+    };
 
     const read = () => {
       const s = {}, problems = [];
