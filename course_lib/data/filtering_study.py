@@ -2,7 +2,7 @@
 
 The corpus is half documentation from this machine and half planted junk, so that the truth is
 known. Four arms: *all*, what the filters *kept*, what they *dropped*, and *truth*, the
-documentation alone, which no filter can beat. Held-out documentation judges them all.
+documentation alone. Held-out documentation judges them all.
 """
 
 import json

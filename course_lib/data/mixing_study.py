@@ -138,9 +138,11 @@ def repeated_run(passes: int, seed: int, tokenizer: Tokenizer, pool: Pool, confi
 def curriculum_run(order: str, seed: int, tokenizer: Tokenizer, config: MixingConfig
                    ) -> dict[str, float]:
     """The same world documents in another order: bits a byte on each kind at the end."""
-    documents = list(islice(read_documents(lineage.corpus(), "train"), 6 * config.budget))
+    documents = list(islice(read_documents(lineage.corpus(), "train"), 4 * config.budget))
     random.Random(seed).shuffle(documents)
-    documents = documents[: 4 * config.budget]  # about three documents to a row
+    sizes = np.cumsum([len(ids) + 1 for ids in tokenizer.encode_batch(
+        [d["text"] for d in documents])])
+    documents = documents[: int(np.searchsorted(sizes, 0.9 * config.budget * config.seq_len))]
     kinds = sorted({d["kind"] for d in documents})
     if order == "short first":
         documents.sort(key=lambda d: len(d["text"]))
@@ -150,6 +152,9 @@ def curriculum_run(order: str, seed: int, tokenizer: Tokenizer, config: MixingCo
         raise ValueError(f"order={order!r} is not one of {ORDERS}")
     ids = tokenizer.encode_batch([d["text"] for d in documents])
     rows = _rows_in_order(ids, tokenizer, config.seq_len)
+    # stretched over the whole run, so that every order reads its last document last
+    places = torch.arange(config.budget) * len(rows) // config.budget
+    rows = Packed(rows.inputs[places], rows.targets[places])
     model = train_rows(rows, tokenizer, config, seed)
     held_out = list(read_documents(lineage.corpus(), "validation"))[:400]
     figures = {}
