@@ -8,11 +8,13 @@ from itertools import pairwise
 from course_lib.checks._data_loader import NEXT_BATCH_MISTAKES, next_batch
 from course_lib.checks._data_minhash import CANDIDATE_MISTAKES, candidate_pairs
 from course_lib.checks._data_privacy import MASK_MISTAKES, mask_cards
+from course_lib.checks._data_wordpiece import WORDPIECE_MISTAKES, wordpiece_encode
 from course_lib.checks._report import CheckReport, run_check
 from course_lib.data.bpe import Pair, merge_pair
 
-__all__ = ["CANDIDATE_MISTAKES", "MASK_MISTAKES", "MISTAKES", "NEXT_BATCH_MISTAKES", "bpe_step",
-           "bpe_step_reference", "candidate_pairs", "mask_cards", "next_batch"]
+__all__ = ["CANDIDATE_MISTAKES", "MASK_MISTAKES", "MISTAKES", "NEXT_BATCH_MISTAKES",
+           "WORDPIECE_MISTAKES", "bpe_step", "bpe_step_reference", "candidate_pairs",
+           "mask_cards", "next_batch", "wordpiece_encode"]
 
 Words = dict[tuple[int, ...], int]
 

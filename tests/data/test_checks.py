@@ -57,3 +57,24 @@ def test_the_next_batch_by_hand():
 def test_each_mistake_of_a_loader_is_named(mistake, capsys):
     report = check.next_batch(check.NEXT_BATCH_MISTAKES[mistake])
     assert not report.passed and report.mistake == mistake
+
+
+def test_a_word_cut_by_prefixes_passes():
+    def cut(word, vocabulary):
+        found, rest, mark = [], word, ""
+        while rest:
+            fits = [n for n in range(1, len(rest) + 1) if mark + rest[:n] in vocabulary]
+            if not fits:
+                return ["[UNK]"]
+            found.append(mark + rest[:max(fits)])
+            rest, mark = rest[max(fits):], "##"
+        return found
+
+    assert cut("abcd", ["ab", "abc", "##cd", "##d"]) == ["abc", "##d"]
+    assert check.wordpiece_encode(cut).passed
+
+
+@pytest.mark.parametrize("mistake", check.WORDPIECE_MISTAKES)
+def test_each_mistake_about_pieces_is_named(mistake, capsys):
+    report = check.wordpiece_encode(check.WORDPIECE_MISTAKES[mistake])
+    assert not report.passed and report.mistake == mistake
