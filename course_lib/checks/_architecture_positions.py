@@ -64,8 +64,8 @@ ROPE_MISTAKES = {
     "Transformers, pairs channel c with c + d_head / 2: cut the head in two halves.": _changed(
         rotation=rope_interleaved
     ),
-    "You turn the other way round. A model trained that way would be as good, but weights that were "
-    "trained the usual way are read wrongly: a cos - b sin, b cos + a sin.": _changed(
+    "You turn the other way round. A model trained that way would be as good, but weights that "
+    "were trained the usual way are read wrongly: a cos - b sin, b cos + a sin.": _changed(
         rotation=lambda x, cos, sin: turn(x, cos, -sin)
     ),
     "Both halves have a minus. A rotation has one: a cos - b sin, but b cos + a sin.": _changed(
