@@ -84,7 +84,7 @@ class Stored(Sequence):
     def __len__(self) -> int:
         return int(self.ends[-1])
 
-    def __getitem__(self, index: int) -> str:
+    def __getitem__(self, index: int | np.integer) -> str:
         number = int(np.searchsorted(self.ends, index, side="right")) - 1
         if number not in self.columns:
             self.columns[number] = self.files[number].read(["text"])["text"]
@@ -100,7 +100,7 @@ class Decide:
     out: Path
     config: DedupConfig
 
-    def __call__(self, documents: Documents, rank: int, world_size: int) -> None:
+    def __call__(self, documents: Documents | None, rank: int, world_size: int) -> None:
         loaded = [np.load(path) for path in sorted(self.keys.glob("*.npz"))]
         ids = [str(one) for part in loaded for one in part["ids"]]
         stored = Stored(sorted(self.texts.glob("*.parquet")))
