@@ -36,7 +36,7 @@ CHECKED = DedupConfig(ngram=NGRAM, bands=BANDS, rows=ROWS, threshold=0.7)
 
 
 def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Zipf-distributed words, 1.5 kB a text; every fourth text is a copy with 0 to 12 words changed.
+    """Zipf-distributed words, 1.5 kB a text; every fourth is a copy with 0 to 12 words changed.
 
     Returns the texts and the planted pairs.
     """
@@ -48,7 +48,8 @@ def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
     weights /= weights.sum()
     copies, texts = documents // 4, []
     while len(texts) < documents - copies:
-        rows = generator.choice(30_000, (min(1000, documents - copies - len(texts)), 245), p=weights)
+        missing = documents - copies - len(texts)
+        rows = generator.choice(30_000, (min(1000, missing), 245), p=weights)
         texts += [" ".join(map(vocabulary.__getitem__, row)) for row in rows.tolist()]
     for original in range(copies):
         words = texts[original].split()

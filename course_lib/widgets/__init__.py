@@ -27,7 +27,7 @@ def markup(name: str, data: object, caption: str) -> str:
     """The HTML of the picture: an empty element, its data, its script and its caption."""
     if not caption.strip():
         raise ValueError("caption is empty: say in a sentence what the picture shows")
-    # "</" and "<!--" would end or hide the script; inside JSON strings \u003c is the same character.
+    # "</" and "<!--" would end or hide the script; in a JSON string \u003c is the same character.
     values = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     # From the content, so that two pictures on one page differ and a page always has the same ids.
     root = f"{name}-{hashlib.sha256((values + caption).encode()).hexdigest()[:8]}"
