@@ -35,11 +35,11 @@ from course_lib.data.webpages import foreign_pages, web_pages
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz", "r.parquet"])
 def test_records_of_json_lines_and_parquet(parity, tmp_path, name):
     rows = [{"id": r.id, "text": r.text + " é日\u2028😀", "score": i / 7, "tags": ["a", str(i)]}
-            for i, r in enumerate(source("world", n=400))]
+            for i, r in enumerate(source("world", n=120))]
     lines = "".join(json.dumps(row, ensure_ascii=i % 2 == 0) + "\n" for i, row in enumerate(rows))
     path = tmp_path / name
     if name.endswith("parquet"):
-        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=100)
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=50)
     else:
         data = lines.encode()
         path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
@@ -47,9 +47,9 @@ def test_records_of_json_lines_and_parquet(parity, tmp_path, name):
     theirs = load_dataset(form, data_files=str(path), split="train", cache_dir=str(tmp_path))
     ours = [{"id": r.id, "text": r.text, **r.fields} for r in read(path)]
     wrong = sum(a != b for a, b in zip(ours, theirs, strict=True))
-    assert len(ours) == 400 and ours[3] == rows[3]
+    assert len(ours) == 120 and ours[3] == rows[3]
     parity(stem="data", ours="data.formats.read", reference=f"datasets load_dataset({form})",
-           error=wrong, tolerance=0, note=f"records of {name} that differ, of 400")
+           error=wrong, tolerance=0, note=f"records of {name} that differ, of 120")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -74,7 +74,7 @@ def test_records_of_warc(parity, tmp_path, packed):
 
 
 def test_the_words_of_blocks(parity):
-    pages, wrong = web_pages(70, seed=9), 0
+    pages, wrong = web_pages(35, seed=9), 0
     for page in pages:
         tree = lxml.html.document_fromstring(page.data.decode())
         for hidden in tree.xpath("//script|//style|//head|//button|//comment()"):
@@ -82,7 +82,7 @@ def test_the_words_of_blocks(parity):
         theirs = Counter(" ".join(tree.itertext()).split())
         wrong += Counter(" ".join(b.text for b in blocks(page.data.decode())).split()) != theirs
     parity(stem="data", ours="data.extract.blocks", reference="lxml.html itertext", error=wrong,
-           tolerance=0, note="made pages whose words differ, of 70")
+           tolerance=0, note="made pages whose words differ, of 35")
 
 
 def test_labels_of_encodings(parity):
@@ -101,23 +101,23 @@ def test_labels_of_encodings(parity):
 
 def test_check_digits(parity):
     draw = random.Random(3)
-    cards = ["4" + "".join(draw.choice("0123456789") for _ in range(15)) for _ in range(1000)]
+    cards = ["4" + "".join(draw.choice("0123456789") for _ in range(15)) for _ in range(500)]
     check = CreditCardRecognizer()
-    assert 50 < sum(map(luhn, cards)) < 150
+    assert 25 < sum(map(luhn, cards)) < 80
     parity(stem="data", ours="data.recognisers.luhn", reference="presidio CreditCardRecognizer",
            error=sum(luhn(c) != bool(check.validate_result(c)) for c in cards), tolerance=0,
-           note="verdicts that differ, of 1,000 random numbers")
-    ibans = [s.value.replace(" ", "") for s in planted(200, seed=5, kinds=("iban",))]
+           note="verdicts that differ, of 500 random numbers")
+    ibans = [s.value.replace(" ", "") for s in planted(60, seed=5, kinds=("iban",))]
     ibans += [a[:-1] + str((int(a[-1]) + 1) % 10) for a in ibans]
     check = IbanRecognizer()
-    assert sum(map(mod97, ibans)) == 200
+    assert sum(map(mod97, ibans)) == 60
     parity(stem="data", ours="data.recognisers.mod97", reference="presidio IbanRecognizer",
            error=sum(mod97(a) != bool(check.validate_result(a)) for a in ibans), tolerance=0,
-           note="verdicts that differ, of 200 right and 200 wrong IBANs")
+           note="verdicts that differ, of 60 right and 60 wrong IBANs")
 
 
 def test_telephone_numbers(parity):
-    numbers = [s.value for s in planted(400, seed=6, kinds=("phone",)) if s.value.startswith("+")]
+    numbers = [s.value for s in planted(150, seed=6, kinds=("phone",)) if s.value.startswith("+")]
     numbers += ["+999 12345678", "+44 12", "+210 5550123 44", "+49 30 2312 5000"]
     wrong = 0
     for number in numbers:
