@@ -75,17 +75,17 @@ def test_all_filters_in_order_equal_theirs(parity):
     )
 
 
-@pytest.mark.parametrize("penalty", [0.7, 1.0, 1.2, 2.0])
+@pytest.mark.parametrize("penalty", [0.7, 1.3])
 def test_greedy_with_a_repetition_penalty(parity, penalty):
     model = lively(SIZES["grouped, tied"])
     llama = to_llama(model, eos_id=0)
-    prompts = [row[: 3 + 2 * i].tolist() for i, row in enumerate(tokens(model.config, batch=6))]
+    prompts = [row[: 3 + 2 * i].tolist() for i, row in enumerate(tokens(model.config, batch=4))]
     filters = Filters(temperature=0, repetition_penalty=penalty)
-    ours = decode(model, prompts, max_new_tokens=30, stop_ids=(0,), filters=filters)
+    ours = decode(model, prompts, max_new_tokens=20, stop_ids=(0,), filters=filters)
     wrong = 0
     for prompt, reply in zip(prompts, ours, strict=True):
         wrong += reply != continuation(
-            llama, prompt, do_sample=False, repetition_penalty=penalty, max_new_tokens=30
+            llama, prompt, do_sample=False, repetition_penalty=penalty, max_new_tokens=20
         )
     parity(
         stem="architecture", ours="architecture.decoding.decode", error=wrong, tolerance=0,
@@ -95,8 +95,8 @@ def test_greedy_with_a_repetition_penalty(parity, penalty):
 
 
 SEARCHES = [  # beams, length penalty, early stopping
-    (2, 1.0, False), (5, 1.0, False), (3, 0.0, "never"), (3, 2.0, "never"), (3, 1.0, True),
-    (4, 0.0, False), (4, -0.5, False), (2, 2.0, True), (4, 0.6, False),
+    (2, 1.0, False), (3, 0.0, "never"), (3, 2.0, "never"), (3, 1.0, True), (4, -0.5, False),
+    (5, 0.6, False),
 ]  # fmt: skip
 
 
@@ -109,12 +109,12 @@ def test_beam_search(parity):
     for n_beams, length_penalty, early_stopping in SEARCHES:
         for prompt in prompts:
             found = beam_search(
-                model, prompt, n_beams=n_beams, max_new_tokens=16, stop_ids=(0,),
+                model, prompt, n_beams=n_beams, max_new_tokens=12, stop_ids=(0,),
                 length_penalty=length_penalty, early_stopping=early_stopping,
             )
             theirs = llama.generate(
                 torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), do_sample=False,
-                num_beams=n_beams, max_new_tokens=16, length_penalty=length_penalty,
+                num_beams=n_beams, max_new_tokens=12, length_penalty=length_penalty,
                 early_stopping=early_stopping, num_return_sequences=n_beams,
                 return_dict_in_generate=True, output_scores=True,
             )
@@ -123,7 +123,7 @@ def test_beam_search(parity):
             scores = torch.tensor([h.score for h in found])
             apart = max(apart, (scores / theirs.sequences_scores - 1).abs().max().item())
             lengths.update(len(h.tokens) for h in found)
-    assert min(lengths) < 8 and 16 in lengths and len(lengths) >= 4
+    assert min(lengths) < 8 and 12 in lengths and len(lengths) >= 4
     parity(
         stem="architecture", ours="architecture.beam.beam_search", error=wrong, tolerance=0,
         reference="transformers generate(num_beams)",
