@@ -25,12 +25,12 @@ def words(text):
 
 @cache
 def corpus():
-    """About 600 texts: reference pages, docstrings, junk of seven kinds."""
-    docs = [r.text for r in source("python_docs", kinds=("reference",)) if len(r.text) < 20_000]
+    """About 300 texts: reference pages, docstrings, junk of seven kinds."""
+    docs = [r.text for r in source("python_docs", kinds=("reference",)) if len(r.text) < 5_000]
     docs += [r.text for r in source("python_docs", kinds=("docstring",), modules=(
         "argparse", "asyncio", "logging", "random", "heapq", "turtle", "email", "decimal"))]
-    docs = [text for text in docs if text.strip()][:500]
-    return [*docs, *(r.text for r in junk(docs, 140, seed=1))]
+    docs = [text for text in docs if text.strip()][:220]
+    return [*docs, *(r.text for r in junk(docs, 84, seed=1))]
 
 
 def compare(parity, name, ours, filter_, note):
