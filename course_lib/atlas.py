@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib import show
+from course_lib import imports, show
 from course_lib.plots import GREY, SKY, VERMILION
 
 ROOMS = {
@@ -80,12 +80,15 @@ def reduced(edges: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
 
 
 def package_edges(edges: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Imports between the chapters' packages and `world`, from those between modules."""
+    """Imports between the chapters' packages and `world`, from those between modules.
+
+    Experiments don't count: like pages, they may import anything.
+    """
     known = {"world", *ROOMS}
     found: dict[str, set[str]] = {name: set() for name in ("world", *ROOMS)}
     for module, targets in edges.items():
         parts = module.split(".")
-        if len(parts) < 2 or parts[1] not in known:
+        if len(parts) < 2 or parts[1] not in known or module.endswith(imports.EXPERIMENTS):
             continue
         for target in targets:
             other = target.split(".")[1] if "." in target else ""

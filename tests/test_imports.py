@@ -26,9 +26,6 @@ TABLE = {
 }  # fmt: skip
 # Artifact keys stay narrow only where the chapters' code knows no profile, store or device rule.
 ROOT_FOR_PACKAGES = {"runtime"}
-# An experiment is a page that takes too long to be one: it may import what a page may, anything.
-# In return nothing imports it but other experiments.
-EXPERIMENTS = (".experiments", "_study")
 
 
 def _relative(module: str) -> str:
@@ -37,7 +34,7 @@ def _relative(module: str) -> str:
 
 def _forbidden(module: str, target: str) -> bool:
     package, other = _relative(module).split(".")[0], _relative(target)
-    if package not in TABLE or other == imports.ROOT or module.endswith(EXPERIMENTS):
+    if package not in TABLE or other == imports.ROOT or module.endswith(imports.EXPERIMENTS):
         return False
     if "." not in other and other not in TABLE:
         return other not in ROOT_FOR_PACKAGES
@@ -60,8 +57,8 @@ def test_no_package_imports_an_experiment():
         f"{module} imports {target}"
         for module, targets in imports.edges().items()
         for target in targets
-        if target.count(".") == 2 and target.endswith(EXPERIMENTS)
-        and not module.endswith(EXPERIMENTS)
+        if target.count(".") == 2 and target.endswith(imports.EXPERIMENTS)
+        and not module.endswith(imports.EXPERIMENTS)
     ]
     assert not found, "\n".join(found)
 

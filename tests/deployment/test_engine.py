@@ -18,7 +18,7 @@ def pushed(tokenizer, text, stops=(), lead=""):
     buffer = TextBuffer(tokenizer, stops, lead)
     shown = []
     for byte in text.encode():
-        shown.append(buffer.push(tokenizer._byte_id[byte]))
+        shown.append(buffer.push(*tokenizer.encode_bytes(bytes([byte]))))
         if buffer.stopped:
             break
     return [*shown, buffer.rest()]
