@@ -63,9 +63,9 @@
       tokens.forEach((button, i) => {
         const weight = (row[i] ?? 0) / data.scale;
         const hidden = back ? i > token : i < token;
-        button.style.background = hidden ? "transparent" : `rgba(230,159,0,${0.85 * Math.sqrt(weight)})`;
+        button.style.background = hidden ? "transparent" : `rgba(230,159,0,${0.45 * Math.sqrt(weight)})`;
         button.style.border = `2px solid ${i === token ? "currentColor" : "transparent"}`;
-        button.style.opacity = hidden ? 0.55 : 1;
+        button.style.opacity = hidden ? 0.75 : 1;
         button.tabIndex = i === token ? 0 : -1;
         button.setAttribute("aria-pressed", i === token);
         button.title = hidden ? "not visible from here" : percent(weight * data.scale);
