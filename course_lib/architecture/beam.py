@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from course_lib.architecture.decoding import Rows, check_request
+from course_lib.architecture.decoding import Rows
 from course_lib.architecture.model import Decoder
+from course_lib.architecture.sampling import check_request
 
 Stopping = bool | str  # True, False or "never"
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from course_lib.architecture.attention import GrowingCache, causal_mask
 from course_lib.architecture.filters import Filters, seen_tokens
 from course_lib.architecture.model import Decoder
-from course_lib.architecture.sampling import pad_left
+from course_lib.architecture.sampling import check_request, pad_left
 
 
 @runtime_checkable
@@ -112,16 +112,3 @@ def decode(
             rows.keep(torch.tensor(going, device=chosen.device))
             live = [live[n] for n in going]
     return replies
-
-
-def check_request(model: Decoder, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-    """Raise ValueError where there is nothing to continue or no room to write."""
-    empty = [i for i, prompt in enumerate(prompts) if len(prompt) == 0]
-    if not prompts or empty:
-        raise ValueError(f"prompts: {len(prompts)} given, of which {empty} are empty")
-    longest, room = max(len(prompt) for prompt in prompts), model.config.max_seq
-    if max_new_tokens < 1 or longest + max_new_tokens > room:
-        raise ValueError(
-            f"max_new_tokens is {max_new_tokens}, expected 1 to {room - longest}: the longest "
-            f"prompt has {longest} tokens and max_seq is {room}"
-        )

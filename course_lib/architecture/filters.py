@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.architecture.sampling import filter_logits
+from course_lib.architecture.sampling import check, check_choice, filter_logits
 
 
 def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor, "batch vocab"]:
@@ -18,7 +18,7 @@ def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor,
     The cut moves with the model's certainty: high where one token stands out, low where many are
     about equal. Source: Nguyen et al. 2024. Raises ValueError unless 0 <= p <= 1.
     """
-    _check("min_p", p, 0 <= p <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
+    check("min_p", p, 0 <= p <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
     probabilities = logits.softmax(-1)
     threshold = p * probabilities.amax(-1, keepdim=True)
     return logits.masked_fill(probabilities < threshold, float("-inf"))
@@ -34,7 +34,7 @@ def typical(
     Meister et al. 2023 (locally typical sampling). Raises ValueError unless
     0 < mass <= 1.
     """
-    _check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
+    check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
     if mass == 1:
         return logits
     log_p = logits.log_softmax(-1)
@@ -56,7 +56,7 @@ def repetition_penalty(
     would raise it. The effect depends on where zero lies, which the softmax doesn't: adding a
     constant to all logits changes what the penalty does. Raises ValueError unless penalty > 0.
     """
-    _check("repetition_penalty", penalty, penalty > 0, "more than 0; 1 changes nothing")
+    check("repetition_penalty", penalty, penalty > 0, "more than 0; 1 changes nothing")
     punished = torch.where(logits > 0, logits / penalty, logits * penalty)
     return torch.where(seen, punished, logits)
 
@@ -85,18 +85,13 @@ class Filters:
     repetition_penalty: int | float = 1.0
 
     def __post_init__(self) -> None:
-        t, k, p, m, mass = self.temperature, self.top_k, self.top_p, self.min_p, self.typical_p
-        _check("temperature", t, 0 <= t < float("inf"), "0 (greedy) or more, and finite")
-        if k is not None:
-            _check("top_k", k, isinstance(k, int) and k >= 1, "a whole number from 1")
-        if p is not None:
-            _check("top_p", p, 0 < p <= 1, "more than 0, up to 1 (keeps all)")
-        if m is not None:
-            _check("min_p", m, 0 <= m <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
+        check_choice(self.temperature, self.top_k, self.top_p)
+        least, mass, penalty = self.min_p, self.typical_p, self.repetition_penalty
+        if least is not None:
+            check("min_p", least, 0 <= least <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
         if mass is not None:
-            _check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
-        penalty = self.repetition_penalty
-        _check("repetition_penalty", penalty, 0 < penalty < float("inf"), "more than 0, and finite")
+            check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
+        check("repetition_penalty", penalty, 0 < penalty < float("inf"), "more than 0, and finite")
 
     @property
     def greedy(self) -> bool:
@@ -132,8 +127,3 @@ class Filters:
         if self.greedy:
             return kept.argmax(-1)
         return torch.multinomial(kept.softmax(-1), 1, generator=generator).squeeze(1)
-
-
-def _check(name: str, value: object, accepted: bool, expected: str) -> None:
-    if not accepted:
-        raise ValueError(f"{name} is {value}, expected {expected}")

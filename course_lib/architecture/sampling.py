@@ -67,7 +67,8 @@ def generate(
     each prompt's own first token, so a prompt's greedy answer does not depend on its neighbours.
     `use_cache=False` recomputes everything at each token: the slow reference.
     """
-    _check_request(model, prompts, max_new_tokens, temperature)
+    check_request(model, prompts, max_new_tokens)
+    check_choice(temperature, top_k, top_p)
     device = model.embed.weight.device
     tokens, real = pad_left(prompts, device)
     stops = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
@@ -142,18 +143,29 @@ def _cut(reply: list[int], stops: set[int]) -> list[int]:
     return reply
 
 
-def _check_request(
-    model: Decoder, prompts: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
-) -> None:
+def check_request(model: Decoder, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
+    """Raise ValueError where there is nothing to continue or no room to write."""
     empty = [i for i, prompt in enumerate(prompts) if len(prompt) == 0]
     if not prompts or empty:
         raise ValueError(f"prompts: {len(prompts)} given, of which {empty} are empty")
-    longest = max(len(prompt) for prompt in prompts)
-    if max_new_tokens < 1 or longest + max_new_tokens > model.config.max_seq:
+    longest, room = max(len(prompt) for prompt in prompts), model.config.max_seq
+    if max_new_tokens < 1 or longest + max_new_tokens > room:
         raise ValueError(
-            f"max_new_tokens is {max_new_tokens}, expected 1 to "
-            f"{model.config.max_seq - longest}: the longest prompt has {longest} tokens and "
-            f"max_seq is {model.config.max_seq}"
+            f"max_new_tokens is {max_new_tokens}, expected 1 to {room - longest}: the longest "
+            f"prompt has {longest} tokens and max_seq is {room}"
         )
-    if temperature < 0:
-        raise ValueError(f"temperature is {temperature}, expected 0 (greedy) or more")
+
+
+def check_choice(temperature: int | float, top_k: int | None, top_p: int | float | None) -> None:
+    """Raise ValueError for a setting that no choice of tokens can have."""
+    check("temperature", temperature, 0 <= temperature < float("inf"), "0 (greedy) or more")
+    if top_k is not None:
+        check("top_k", top_k, isinstance(top_k, int) and top_k >= 1, "a whole number from 1")
+    if top_p is not None:
+        check("top_p", top_p, 0 < top_p <= 1, "more than 0, up to 1 (keeps all)")
+
+
+def check(name: str, value: object, accepted: bool, expected: str) -> None:
+    """Raise ValueError that names the value unless it is ``accepted``."""
+    if not accepted:
+        raise ValueError(f"{name} is {value}, expected {expected}")

@@ -70,3 +70,18 @@ def test_pad_left_by_hand():
     tokens, real = pad_left([[4], [5, 6, 7]])
     assert tokens.tolist() == [[0, 0, 4], [5, 6, 7]]
     assert real.int().tolist() == [[0, 0, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"top_p": 1.3}, "top_p is 1.3, expected more than 0, up to 1"),
+        ({"top_p": 0.0}, "top_p is 0.0, expected more than 0"),
+        ({"top_k": 0}, "top_k is 0, expected a whole number from 1"),
+        ({"temperature": -1.0}, "temperature is -1.0, expected 0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+    ],
+)
+def test_generate_refuses_what_no_choice_can_have(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        generate(lively(TINY), [[1, 2]], max_new_tokens=2, **wrong)
