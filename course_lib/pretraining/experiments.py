@@ -7,5 +7,6 @@ experiment really uses.
 from course_lib.pretraining import (  # noqa: F401
     broken_study,
     critical_batch_study,
+    mup_study,
     race_study,
 )

@@ -11,16 +11,14 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from course_lib import lineage, runtime
+from course_lib import runtime
 from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.packing import Packed, batch, pack
+from course_lib.data.packing import batch
 from course_lib.experiments import experiment
 from course_lib.pretraining.eight_bit import AdamW8bit
 from course_lib.pretraining.monitor import validation_loss
@@ -29,6 +27,7 @@ from course_lib.pretraining.optim import AdamW, param_groups
 from course_lib.pretraining.optimizers import SGD, Adafactor, Adam, Lion
 from course_lib.pretraining.schedule import wsd
 from course_lib.pretraining.schedule_free import ScheduleFreeAdamW
+from course_lib.pretraining.texts_study import Texts, texts
 from course_lib.pretraining.train import cross_entropy, document_ids
 
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # Student's t by degrees of freedom, two-sided
@@ -50,6 +49,10 @@ class RaceConfig:
     documents: int = 4_000
     held_out: int = 300
     log_every: int = 8
+
+    def texts(self) -> Texts:
+        """What the models read."""
+        return texts(self.seq, self.documents, self.held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,38 +92,10 @@ def runners() -> dict[str, Runner]:
     }
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Packed rows to train on and to be judged by, and the judged text's own entropy."""
-
-    training: Packed
-    held_out: Packed
-    floor: float
-    eos_id: int
-    vocab_size: int
-
-
-@cache
-def texts(config: RaceConfig) -> Texts:
-    """The course's corpus in the course's tokens."""
-    tokenizer = lineage.tokenizer()
-
-    def packed(split: str, documents: int) -> tuple[Packed, list[dict]]:
-        with (lineage.corpus() / f"{split}.jsonl").open() as lines:
-            records = [json.loads(line) for line in islice(lines, documents)]
-        ids = tokenizer.encode_batch([record["text"] for record in records])
-        return pack(ids, config.seq, tokenizer.eos_id), records
-
-    held_out, records = packed("validation", config.held_out)
-    floor = sum(record["nats"] for record in records) / held_out.tokens
-    training = packed("train", config.documents)[0]
-    return Texts(training, held_out, floor, tokenizer.eos_id, tokenizer.vocab_size)
-
-
 def fresh_model(config: RaceConfig, seed: int) -> Decoder:
     """The small decoder of the race: two layers of width 64."""
     shape = ModelConfig(
-        vocab_size=texts(config).vocab_size, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2,
+        vocab_size=config.texts().vocab_size, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2,
         d_ff=172, max_seq=config.seq, qk_norm=True,
     )  # fmt: skip
     return Decoder(shape, torch.Generator().manual_seed(seed))
@@ -133,7 +108,7 @@ def run(
 
     `until` stops early on the schedule of the whole run. A run whose loss stops being finite ends.
     """
-    data, model = texts(config), fresh_model(config, seed)
+    data, model = config.texts(), fresh_model(config, seed)
     warmup = round(config.warmup * config.steps)
     optimizer = runners()[name].make(model, lr, warmup)
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -203,7 +178,7 @@ def race(config: RaceConfig, work: Path, progress: Callable[[float, str], None])
     for name, lr in best.items():
         for seed in others:
             result(name, lr, seed)
-    return {"runs": results, "best": best, "floor": texts(config).floor, "config": asdict(config)}
+    return {"runs": results, "best": best, "floor": config.texts().floor, "config": asdict(config)}
 
 
 def mean_and_half_width(values: list[float]) -> tuple[float, float]:
