@@ -32,8 +32,8 @@ class MupConfig:
     steps: int = 120
     warmup: float = 0.1
     decay: float = 0.4
-    rows: int = 6
-    seq: int = 128
+    rows: int = 4
+    seq: int = 192
     documents: int = 4_000
     held_out: int = 200
     seed: int = 0
