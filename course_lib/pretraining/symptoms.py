@@ -13,7 +13,7 @@ import torch
 from course_lib.pretraining.broken import Run, held_out_loss
 from course_lib.pretraining.train import IGNORE, document_ids
 
-STATISTICS = ("early_ratio", "steady_ratio", "largest_gain", "dead_layers", "grad_zeros")
+STATISTICS = ("largest_ratio", "first_ratio", "largest_gain", "dead_layers", "grad_zeros")
 PROBES = ("sees_future", "target_is_input", "epochs", "recovered", "cache_error")
 
 
@@ -24,9 +24,8 @@ class Symptoms:
     last_loss: float  # median of the last tenth of the training losses
     held_out: float
     floor: float  # a loss that nobody can go below, or that nobody has gone below
-    first_rise: float  # highest loss of the first tenth, less the very first one
-    early_ratio: float | None = None  # update ratio of the very first step, over the steady one
-    steady_ratio: float | None = None  # update ratio, median of the second quarter
+    largest_ratio: float | None = None  # update ratio of the whole model, the largest of the run
+    first_ratio: float | None = None  # that of the very first step, over the largest after step 4
     largest_gain: float | None = None  # of all norms, the one whose gain is largest at the end
     dead_layers: tuple[str, ...] | None = None  # no gradient at all through the second half
     grad_zeros: float | None = None  # share of a matrix's gradient that is exactly 0, median matrix
@@ -52,7 +51,6 @@ def examine(run: Run) -> Symptoms:
         last_loss=median(losses[-tenth:]),
         held_out=held_out_loss(run),
         floor=run.floor,
-        first_rise=max(losses[:tenth]) - losses[0],
         **_statistics(run),
         sees_future=sees_future(run),
         target_is_input=target_is_input(run),
@@ -65,16 +63,15 @@ def examine(run: Run) -> Symptoms:
 def _statistics(run: Run) -> dict:
     lines = [line for line in run.log if "update_ratio" in line]
     steps = len(run.log)
-    quarter = [x["update_ratio"] for x in lines if steps / 4 <= x["step"] <= steps / 2]
     second_half = [line for line in lines if line["step"] > steps / 2]
-    steady = median(quarter)
+    ratios = {line["step"]: line["update_ratio"] for line in lines}
     shapes = {name.removesuffix(".weight"): w.dim() for name, w in run.decoder.named_parameters()}
     # The embedding's gradient is 0 for every token that the batch lacks, in a healthy run too.
     matrices = [name for name, rank in shapes.items() if rank == 2 and name != "embed"]
     gains = [name for name, rank in shapes.items() if rank == 1]
     return {
-        "early_ratio": lines[0]["update_ratio"] / steady,
-        "steady_ratio": steady,
+        "largest_ratio": max(ratios.values()),
+        "first_ratio": ratios[1] / max(ratio for step, ratio in ratios.items() if step > 4),
         "largest_gain": max(second_half[-1][f"{name}/weight_rms"] for name in gains),
         "dead_layers": tuple(
             name for name in shapes if all(x[f"{name}/grad_norm"] == 0 for x in second_half)
@@ -88,14 +85,13 @@ def _statistics(run: Run) -> dict:
 @torch.no_grad()
 def sees_future(run: Run, rows: int = 4) -> float:
     """Change each row's last token; the largest change of a logit before it. Causal: 0."""
+    eos, other = run.tokenizer.eos_id, run.tokenizer.vocab_size - 1
     inputs = run.held_out.inputs[:rows].clone()
-    inputs[:, 1:] = inputs[:, 1:].masked_fill(inputs[:, 1:] == run.tokenizer.eos_id, 300)
+    inputs[:, 1:] = inputs[:, 1:].masked_fill(inputs[:, 1:] == eos, other)  # one document a row
     changed = inputs.clone()
     changed[:, -1] = (changed[:, -1] + 1) % run.tokenizer.vocab_size
-    changed[:, -1] += changed[:, -1] == run.tokenizer.eos_id  # an eos would start a new document
-    one, two = (
-        run.model(x, documents=document_ids(x, run.tokenizer.eos_id)) for x in (inputs, changed)
-    )
+    changed[:, -1] += changed[:, -1] == eos
+    one, two = (run.model(x, documents=document_ids(x, eos)) for x in (inputs, changed))
     return float((one - two)[:, :-1].abs().max())
 
 

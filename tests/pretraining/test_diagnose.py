@@ -30,7 +30,7 @@ from course_lib.pretraining.symptoms import (
 )
 
 WELL = Symptoms(
-    last_loss=1.2, held_out=1.3, floor=0.6, first_rise=0.0, early_ratio=0.4, steady_ratio=0.01,
+    last_loss=1.2, held_out=1.3, floor=0.6, largest_ratio=0.02, first_ratio=0.3,
     largest_gain=1.1, dead_layers=(), grad_zeros=0.0, sees_future=0.0, target_is_input=0.02,
     epochs=1.0, recovered=1.0, cache_error=1e-6,
 )  # fmt: skip
@@ -109,7 +109,12 @@ def test_the_first_steps_are_long_without_warm_up(text):
     slow = replace(CONFIG, steps=60)
     without = examine(go(start("no warm-up", text, slow, 1), slow))
     well = examine(go(start(HEALTHY, text, slow, 1), slow))
-    assert without.early_ratio > 2 * well.early_ratio
+    assert without.first_ratio > 1 > 0.8 > well.first_ratio
+
+
+def test_a_high_rate_moves_the_weights_far(text):
+    run = go(fresh("rate too high", text), CONFIG)
+    assert examine(run).largest_ratio > 5 * examine(go(fresh(HEALTHY, text), CONFIG)).largest_ratio
 
 
 def test_a_run_learns_and_is_measured_without_being_touched(text):
@@ -130,8 +135,8 @@ def test_a_short_log_is_refused(text):
 SICK = {
     "leaked labels": {"target_is_input": 1.0}, "no mask": {"sees_future": 0.5},
     "wrong tokenizer": {"recovered": 0.1}, "repeated data": {"epochs": 50.0},
-    "fp16 without scaling": {"grad_zeros": 0.6}, "rate too high": {"steady_ratio": 0.3},
-    "no warm-up": {"early_ratio": 4.0}, "decay on norms": {"largest_gain": 0.3},
+    "fp16 without scaling": {"grad_zeros": 0.6}, "rate too high": {"largest_ratio": 0.3},
+    "no warm-up": {"first_ratio": 1.8}, "decay on norms": {"largest_gain": 0.3},
     "dead layer": {"dead_layers": ("blocks.1.mlp.down",)}, "stale cache": {"cache_error": 3.0},
 }  # fmt: skip
 
@@ -148,7 +153,7 @@ def test_one_measurement_names_the_fault(fault):
 
 
 def test_not_a_number_is_a_finding():
-    assert diagnose(replace(WELL, steady_ratio=float("nan"))).fault == "rate too high"
+    assert diagnose(replace(WELL, largest_ratio=float("nan"))).fault == "rate too high"
 
 
 def test_what_explains_the_rest_is_named_first():
