@@ -3,8 +3,10 @@
 Sources: Schuster and Nakajima 2012 (section 3, the choice by likelihood); Devlin et al. 2019 and
 its code (greedy longest match, `##` before a piece that continues a word).
 
-Deviations: words come counted, so this file knows no whitespace; all counts are made again for
-each merge, which is clear and slow (a few hundred merges on a few thousand words).
+Deviations: the paper merges what raises the likelihood of the whole text most; the ratio here is
+that gain for each time the pair occurs, the form in which WordPiece is usually told. Words come
+counted, so this file knows no whitespace. All counts are made again for each merge, which is clear
+and slow (a few hundred merges on a few thousand words).
 `tokenizers.trainers.WordPieceTrainer` merges by count, as BPE does, so it learns other pieces; with
 `choose` set to do the same, ours learns its vocabulary.
 """

@@ -39,4 +39,5 @@ def wsd_sqrt(
     straight = wsd(progress, warmup=warmup, decay=decay, floor=0.0)
     if progress < 1 - decay or not decay:
         return straight
-    return floor + (1 - floor) * (1 - math.sqrt(1 - straight))
+    done = max(0.0, 1 - straight)  # rounding can make the straight line a hair more than 1
+    return floor + (1 - floor) * (1 - math.sqrt(done))

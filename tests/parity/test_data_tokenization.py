@@ -85,7 +85,7 @@ def test_unigram(parity):
 
 
 def test_wordpiece_training(parity):
-    """The library merges by count, not by the paper's ratio: with its rule we learn its pieces.
+    """The library merges by count, not by our ratio: with its rule we learn its pieces.
 
     Ties between pairs go by the library's own ids, which depend on its hash map.
     """
@@ -111,7 +111,7 @@ def test_wordpiece_training(parity):
     assert merged > 150 and 0 < len(by_ratio & theirs) < size
     parity(stem="data", ours="data.wordpiece.train_wordpiece (choose by count)",
            reference="tokenizers WordPieceTrainer", error=len(ours ^ theirs), tolerance=0,
-           note=f"pieces that differ, of {merged} merged; by the paper's ratio "
+           note=f"pieces that differ, of {merged} merged; by our ratio "
                 f"{len((by_ratio & theirs) - letters) - 1} of them are learned too")
 
 

@@ -33,6 +33,7 @@ def test_wsd_sqrt_by_hand():
     assert wsd_sqrt(0.85, decay=0.2) == pytest.approx(0.5)  # a quarter done: 1 - sqrt(1/4)
     assert wsd_sqrt(1.0, decay=0.2, floor=0.1) == pytest.approx(0.1)
     assert wsd_sqrt(1.0, decay=0.0) == 1.0
+    assert wsd_sqrt(0.7, decay=0.3) == 1.0, "where rounding makes the line a hair more than 1"
 
 
 @given(st.floats(0.05, 1), st.floats(0.05, 1))
