@@ -42,14 +42,33 @@ def test_merge_pair_goes_left_to_right():
     assert merge_pair([1, 1, 1, 2, 1, 1], (1, 1), 9) == [9, 1, 2, 9]
 
 
+def pair_of(text: str) -> int:
+    return ord(text[0]) << 32 | ord(text[1])
+
+
+def row_of(index: PairIndex) -> str:
+    """The symbols still in place, word after word."""
+    return "".join(chr(symbol) for symbol in index.symbols.tolist() if symbol >= 0)
+
+
 def test_one_merge_by_hand():
-    # ab occurs 3 + 2 times in "xabyab" (twice each) and 1 in "abab" (twice)
+    # ab occurs 3 + 3 times in "xabyab" (twice in each of three) and twice in "abab"
     index = PairIndex(["xabyab", "abab"], [3, 1])
-    assert index.best() == "ab" and index.totals["ab"] == 8
-    index.merge("ab", "N")
-    assert index.words == ["xNyN", "NN"]
+    assert index.best() == pair_of("ab") and index.totals[pair_of("ab")] == 8
+    index.merge(pair_of("ab"), ord("N"))
+    assert row_of(index) == "xNyNNN"
     assert {pair: total for pair, total in index.totals.items() if total} == {
-        "xN": 3, "Ny": 3, "yN": 3, "NN": 1}
+        pair_of("xN"): 3, pair_of("Ny"): 3, pair_of("yN"): 3, pair_of("NN"): 1}
+
+
+def test_a_pair_that_overlaps_itself_by_hand():
+    # aaaaa holds aa at four places, and two of them can be merged; aa|aa stays one pair
+    index = PairIndex(["aaaaab", "", "caa"], [2, 9, 1])
+    assert index.best() == pair_of("aa") and index.totals[pair_of("aa")] == 9
+    index.merge(pair_of("aa"), ord("N"))
+    assert row_of(index) == "NNabcN"
+    assert {pair: total for pair, total in index.totals.items() if total} == {
+        pair_of("NN"): 2, pair_of("Na"): 2, pair_of("ab"): 2, pair_of("cN"): 1}
 
 
 @given(words_of, st.integers(1, 12))
