@@ -78,8 +78,13 @@ def run(name: str, progress: Progress) -> dict:
     wanted = get(name)
     work = runtime.home() / "experiments" / f"{name.replace('/', '-')}-{wanted.code}"
     work.mkdir(parents=True, exist_ok=True)
-    cpu = runtime.cpu_seconds()
-    data = wanted.run(wanted.config, work, progress)
+    spent = _Spent(work / "core_seconds")
+
+    def counted(fraction: float, text: str) -> None:
+        spent.save()
+        progress(fraction, text)
+
+    data = wanted.run(wanted.config, work, counted)
     record = {
         "experiment": name,
         "config": asdict(wanted.config),
@@ -87,13 +92,27 @@ def run(name: str, progress: Progress) -> dict:
         "device": str(runtime.device()),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
-        "core_seconds": round(runtime.cpu_seconds() - cpu, 1),
+        "core_seconds": round(spent.save(), 1),
         "data": data,
     }
     path = path_of(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=1) + "\n")
     return record
+
+
+class _Spent:
+    """Core-seconds of an experiment over all its goes: the earlier ones' are kept in a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.earlier = float(path.read_text()) if path.exists() else 0.0
+        self.began = runtime.cpu_seconds()
+
+    def save(self) -> float:
+        total = self.earlier + runtime.cpu_seconds() - self.began
+        self.path.write_text(str(total))
+        return total
 
 
 def result(name: str) -> dict:

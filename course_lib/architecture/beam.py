@@ -1,7 +1,7 @@
 """Beam search: follow the n likeliest texts at once, and return the best finished ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,17 +54,10 @@ def beam_search(
     for length in range(1, max_new_tokens + 1):
         log_p = _log_p(rows, running)
         top = log_p.flatten().topk(n_beams * a_beam)
-        candidates = zip(top.values.tolist(), top.indices.tolist(), strict=True)
-        before, running, parents = running, [], []
-        for rank, (value, index) in enumerate(candidates):
-            parent, token = divmod(index, log_p.shape[1])
-            tokens = (*before[parent].tokens, token)
-            ended = token in stops or length == max_new_tokens
-            if ended and rank < n_beams:  # the rest is only there to keep n_beams running
-                finished.append(Hypothesis(tokens, value, value / length**length_penalty))
-            elif not ended and len(running) < n_beams:
-                running.append(Hypothesis(tokens, value))
-                parents.append(parent)
+        if length == max_new_tokens:
+            stops = set(range(log_p.shape[1]))  # whatever comes now ends a text
+        parents, running, ended = _sort_out(top, running, log_p.shape[1], stops, n_beams)
+        finished += [replace(h, score=h.log_p / length**length_penalty) for h in ended]
         finished = sorted(finished, key=lambda h: -h.score)[:n_beams]
         if not running or _settled(
             running, finished, n_beams, length, max_new_tokens, length_penalty, early_stopping
@@ -73,6 +66,28 @@ def beam_search(
         rows.keep(torch.tensor(parents, device=rows.tokens.device))
         rows.append(torch.tensor([h.tokens[-1] for h in running], device=rows.tokens.device))
     return finished
+
+
+def _sort_out(
+    top: torch.return_types.topk,
+    before: list[Hypothesis],
+    vocab: int,
+    stops: set[int],
+    n_beams: int,
+) -> tuple[list[int], list[Hypothesis], list[Hypothesis]]:
+    """The best n_beams that run on, each with its parent's row, and those that end here."""
+    parents, running, ended = [], [], []
+    found = zip(top.values.tolist(), top.indices.tolist(), strict=True)
+    for rank, (value, index) in enumerate(found):
+        parent, token = divmod(index, vocab)
+        text = Hypothesis((*before[parent].tokens, token), value)
+        if token in stops:
+            if rank < n_beams:  # the rest is only there to keep n_beams running
+                ended.append(text)
+        elif len(running) < n_beams:
+            running.append(text)
+            parents.append(parent)
+    return parents, running, ended
 
 
 def _log_p(rows: Rows, running: list[Hypothesis]) -> Tensor:

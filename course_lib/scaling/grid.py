@@ -39,10 +39,17 @@ class BranchConfig:
         """The step at which the run of ``steps`` steps leaves the trunk."""
         return steps - max(1, round(steps * self.decay))
 
+    def warm(self, step: int) -> float:
+        """The trunk's rate of ``step`` (from 0): a rise, then constant."""
+        return self.lr * min(1.0, (step + 1) / self.warmup_steps)
+
     def decayed(self, step: int, steps: int) -> float:
-        """The rate of ``step`` (from 0) of a branch that ends after ``steps``: a straight line."""
+        """The rate of ``step`` (from 0) of a branch that ends after ``steps``: a straight line.
+
+        Where the warm-up is longer than the trunk, the rate rises until it meets the falling line.
+        """
         left = (steps - step) / (steps - self.branch_at(steps) + 1)
-        return self.lr * max(self.floor, left)
+        return min(self.lr * max(self.floor, left), self.warm(step))
 
 
 def trunk_and_branches(
@@ -50,25 +57,36 @@ def trunk_and_branches(
     batch_at: Callable[[int], Batch],
     evaluate: Callable[[nn.Module], float],
     config: BranchConfig,
+    undecayed: Callable[[int, nn.Module], None] | None = None,
 ) -> list[float]:
     """Train ``model`` along the trunk; return ``evaluate`` of each branch at its end.
 
     Step i of every run sees ``batch_at(i)``, as a run of its own would: the branch at budget k is
     bit for bit the run of k steps. AdamW without weight decay, which helps only longer runs.
+    With ``undecayed`` the trunk goes on to the last budget, and ``undecayed(k, model)`` is called
+    as it passes budget k at full rate: what a run that is too long would show there.
     """
     optimizer = _optimizer(model, config)
     results, step = [], 0
-    for steps in config.steps:
-        while step < config.branch_at(steps):
-            rate = config.lr * min(1.0, (step + 1) / config.warmup_steps)
-            _step(model, optimizer, batch_at(step), rate, config.clip)
+
+    def advance(to: int) -> None:
+        nonlocal step
+        while step < to:
+            _step(model, optimizer, batch_at(step), config.warm(step), config.clip)
             step += 1
+            if undecayed and step in config.steps:
+                undecayed(step, model)
+
+    for steps in config.steps:
+        advance(config.branch_at(steps))
         branch = copy.deepcopy(model)
         own = _optimizer(branch, config)
         own.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-        for later in range(step, steps):
+        for later in range(config.branch_at(steps), steps):
             _step(branch, own, batch_at(later), config.decayed(later, steps), config.clip)
         results.append(evaluate(branch.eval()))
+    if undecayed:
+        advance(config.steps[-1])
     return results
 
 

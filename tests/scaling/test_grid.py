@@ -44,7 +44,7 @@ def test_a_branch_is_bit_for_bit_the_run_of_its_own_length():
 
 
 def test_rate_falls_in_a_straight_line_to_its_end():
-    config = BranchConfig(steps=(10,), lr=1.0, decay=0.4)
+    config = BranchConfig(steps=(10,), lr=1.0, decay=0.4, warmup_steps=1)
     assert config.branch_at(10) == 6
     rates = [config.decayed(step, 10) for step in range(6, 10)]
     assert rates == pytest.approx([0.8, 0.6, 0.4, 0.2])
@@ -60,3 +60,22 @@ def test_refusals():
         BranchConfig(steps=(20, 10), lr=1e-2)
     with pytest.raises(ValueError, match="decay=0.0"):
         BranchConfig(steps=(20,), lr=1e-2, decay=0.0)
+
+
+def test_a_warm_up_longer_than_the_trunk_rises_until_it_meets_the_falling_line():
+    config = BranchConfig(steps=(10,), lr=1.0, decay=0.4, warmup_steps=20)
+    assert [config.decayed(step, 10) for step in range(6, 10)] == pytest.approx(
+        [0.35, 0.4, 0.4, 0.2]
+    )
+
+
+def test_the_undecayed_trunk_is_read_at_every_budget_and_changes_no_branch():
+    config = BranchConfig(steps=(20, 40), lr=1e-2)
+    read = {}
+    branches = trunk_and_branches(
+        small_model(), batch_at, loss_of, config,
+        undecayed=lambda steps, model: read.update({steps: loss_of(model)}),
+    )  # fmt: skip
+    assert branches == trunk_and_branches(small_model(), batch_at, loss_of, config)
+    assert list(read) == [20, 40] and read[40] < read[20]
+    assert all(abs(read[s] - b) > 1e-4 for s, b in zip((20, 40), branches, strict=True))

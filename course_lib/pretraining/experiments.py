@@ -1,0 +1,7 @@
+"""Recorded experiments of the pretraining chapter; imported, they register.
+
+A result keeps a hash of the code that made it. One module each keeps that hash to what the
+experiment really uses.
+"""
+
+from course_lib.pretraining import critical_batch_study  # noqa: F401

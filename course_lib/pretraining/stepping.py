@@ -1,0 +1,58 @@
+"""What every optimizer of the chapter shares: walk over the weights, move each, refuse nonsense."""
+
+import torch
+from torch import Tensor
+
+
+class PerWeight(torch.optim.Optimizer):
+    """An optimizer that moves one weight at a time: a subclass writes ``_move``.
+
+    ``state`` is that weight's own dictionary of tensors, empty at its first step.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Move every weight that has a gradient. Gradients are read and left as they are."""
+        if closure is not None:
+            raise ValueError("closure: the gradients that are there are taken, pass None")
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, weight.grad, self.state[weight], group)
+
+    def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        raise NotImplementedError
+
+
+def checked(**settings) -> dict:
+    """The settings as an optimizer's defaults.
+
+    Raises ValueError that names the one out of range: betas and momentum in [0, 1), others >= 0.
+    """
+    for name, value in settings.items():
+        if name == "betas":
+            if not all(0 <= beta < 1 for beta in value):
+                raise ValueError(f"betas={value}: expected two numbers in [0, 1)")
+        elif name == "momentum" and not 0 <= value < 1:
+            raise ValueError(f"momentum={value}: expected a number in [0, 1)")
+        elif isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{name}={value}: expected at least 0")
+    return settings
+
+
+def adam_step(
+    weight: Tensor, grad: Tensor, state: dict, lr: float, betas: tuple[float, float], eps: float
+) -> None:
+    r"""θ ← θ − η m̂ / (√v̂ + ε), without decay (Kingma & Ba 2015, algorithm 1).
+
+    For the weights that other optimizers leave to Adam, and for Adam itself.
+    """
+    if not state:
+        state["step"] = torch.zeros(())
+        state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
+    state["step"] += 1
+    (beta1, beta2), t = betas, state["step"].item()
+    mean = state["mean"].lerp_(grad, 1 - beta1)
+    square = state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    scale = (square / (1 - beta2**t)).sqrt_().add_(eps)
+    weight.addcdiv_(mean, scale, value=-lr / (1 - beta1**t))
