@@ -41,8 +41,11 @@ class Ranks:
             return cls()
         if runtime.on_gpu():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        backend = "nccl" if runtime.on_gpu() else "gloo"
-        dist.init_process_group(backend, timeout=datetime.timedelta(seconds=timeout))
+        backend, wait = "nccl" if runtime.on_gpu() else "gloo", datetime.timedelta(seconds=timeout)
+        try:
+            dist.init_process_group(backend, timeout=wait)
+        except (RuntimeError, dist.DistError) as error:
+            raise LostRank(f"the {size} ranks didn't meet: {_first_line(error)}") from error
         return cls(rank=dist.get_rank(), size=size)
 
     @property
@@ -56,8 +59,7 @@ class Ranks:
             try:
                 dist.all_reduce(tensor)
             except RuntimeError as error:
-                reason = str(error).splitlines()[0][:200]
-                raise LostRank(f"rank {self.rank} of {self.size}: {reason}") from error
+                raise LostRank(f"rank {self.rank} of {self.size}: {_first_line(error)}") from error
         return tensor
 
     def add_gradients(self, model: nn.Module) -> None:
@@ -87,11 +89,14 @@ class Ranks:
             try:
                 dist.all_gather_object(values, value)
             except RuntimeError as error:
-                reason = str(error).splitlines()[0][:200]
-                raise LostRank(f"rank {self.rank} of {self.size}: {reason}") from error
+                raise LostRank(f"rank {self.rank} of {self.size}: {_first_line(error)}") from error
         return values
 
     def leave(self) -> None:
         """Close the group at the end of a run in which all ranks took part."""
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -93,7 +93,7 @@ def test_resume_at_any_step_gives_the_next_20_losses_bit_for_bit(config):
 
 
 def test_a_signal_saves_and_leaves_and_the_resume_is_exact(config, tmp_path):
-    whole, cut = at(config, "whole", steps=60), at(config, "cut", steps=60)
+    whole, cut = at(config, "whole", steps=40), at(config, "cut", steps=40)
     child = fork(Run(cut).start, tmp_path / "said")
     wait_for_step(cut, 5)
     asked = time.monotonic()
@@ -145,7 +145,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(conf
     ({"model": {"rope_theta": 500.0}}, "model.rope_theta was 10000.0 and is now 500.0"),
 ])  # fmt: skip
 def test_another_config_is_refused_by_name(config, capsys, change, named):
-    short = at(config, "run", steps=2)
+    short = at(config, "run", steps=1)
     assert Run(short).start() == Exit.DONE
     before = weights(short)
     other = replace(short, **{k: replace(getattr(short, k), **v) for k, v in change.items()})
@@ -246,11 +246,12 @@ class Poisoned(Run):
             hook.remove()
 
 
-@pytest.mark.parametrize("where, named", [
-    ("gradient", "gradient of blocks.1.mlp.down.weight"), ("loss", "output of blocks.1.attention"),
+@pytest.mark.parametrize("value, where, named", [
+    (float("nan"), "gradient", "gradient of blocks.1.mlp.down.weight"),
+    (float("inf"), "loss", "output of blocks.1.attention"),
 ])  # fmt: skip
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_number_that_is_none_stops_the_run_before_the_update(config, capsys, where, named, value):
+def test_a_number_that_is_none_stops_the_run_before_the_update(config, capsys, value, where, named):
+    config = at(config, "run", steps=12)
     run = Poisoned(config)
     run.where, run.value = where, value
     assert run.start() == Exit.BAD_NUMBER == 3
@@ -265,13 +266,14 @@ def test_a_number_that_is_none_stops_the_run_before_the_update(config, capsys, w
 
 
 def test_a_number_that_is_none_may_be_skipped(config):
+    config = at(config, "run", steps=12)
     run = Poisoned(replace(config, policy=Policy(nonfinite="skip")))
     assert run.start() == Exit.DONE
     assert [e["action"] for e in events(config, "nonfinite")] == ["skipped"]
     found, clean = losses(config), at(config, "clean")
     assert Run(clean).start() == Exit.DONE
     assert all(found[s] == losses(clean)[s] for s in range(1, 8))
-    assert found[9] != losses(clean)[9] and len(found) == 30
+    assert found[9] != losses(clean)[9] and len(found) == 12
 
 
 def test_one_bad_step_after_another_ends_the_run(config, capsys):
@@ -282,22 +284,22 @@ def test_one_bad_step_after_another_ends_the_run(config, capsys):
     assert [e["action"] for e in events(config, "nonfinite")] == ["skipped", "skipped", "stopped"]
 
 
-@pytest.mark.parametrize("policy, action", [("skip", "skipped"), ("warn", "warned")])
-def test_a_spike_is_skipped_or_warned_of_and_logged(shards, tmp_path, policy, action):
-    plan = TrainConfig(steps=40, batch_rows=4, lr=1e-2, log_every=1, save_every=40)
+def test_a_spike_is_skipped_or_warned_of_and_logged(config, tmp_path):
     draw = random.Random(1)
     write_shards([[draw.randrange(1, 4) for _ in range(20)] for _ in range(40)], tmp_path / "t", 32)
-    config = RunConfig(out=tmp_path / "run", tokens=tmp_path / "t", model=MODEL, train=plan,
-                       seq_len=32, policy=Policy(spike=policy, memory=20, z=6.0))  # fmt: skip
-    run = Poisoned(config)
-    run.where, run.at_steps = "targets", (35,)
-    assert run.start() == Exit.DONE
-    found = events(config, "spike")
-    assert [(e["step"], e["action"]) for e in found] == [(35, action)]
-    assert "standard deviations above" in found[0]["reason"] and found[0]["documents"]
-    after = losses(config)
-    worse = after[36] - after[34]
-    assert worse < 0.05 if policy == "skip" else worse > 0.05
+    calm = replace(at(config, "run", steps=24, lr=1e-2, save_every=24), tokens=tmp_path / "t")
+    after = {}
+    for policy, action in (("skip", "skipped"), ("warn", "warned")):
+        run = Poisoned(replace(calm, out=tmp_path / policy,
+                               policy=Policy(spike=policy, memory=20)))  # fmt: skip
+        run.where, run.at_steps = "targets", (20,)
+        assert run.start() == Exit.DONE
+        found = events(run.config, "spike")
+        assert [(e["step"], e["action"]) for e in found] == [(20, action)]
+        assert "standard deviations above" in found[0]["reason"] and found[0]["documents"]
+        after[policy] = losses(run.config)
+    assert after["skip"][20] == after["warn"][20] > 2 * after["skip"][19]
+    assert after["warn"][21] > after["skip"][21], "what was learned from nonsense shows"
 
 
 # Two runs, many ranks
@@ -317,13 +319,11 @@ def test_the_second_run_in_a_folder_refuses_and_names_the_first(config, capsys, 
 
 
 def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
-    one, two, again = (at(config, name, save_every=15) for name in ("one", "two", "again"))
+    short = at(config, "run", steps=20, save_every=10)
+    one, two, again = (at(short, name) for name in ("one", "two", "again"))
     assert Run(one).start() == Exit.DONE
-
-    def both():
-        return max(Run(two).start(), Run(again).start())
-
-    assert [child.wait() for child in fork_ranks(both, 2, tmp_path)] == [0, 0]
+    for run in (two, again):
+        assert [child.wait() for child in fork_ranks(Run(run).start, 2, tmp_path)] == [0, 0]
     assert losses(two) == losses(again) and weights(two) == weights(again)
     a, b = losses(one), losses(two)
     assert max(abs(a[s] - b[s]) / a[s] for s in a) <= 1e-6
@@ -331,10 +331,10 @@ def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
     apart = sum((x[n] - y[n]).square().sum() for n in x) / sum(x[n].square().sum() for n in x)
     assert 0 < apart.sqrt() <= 1e-6, "no more apart than rounding, and not the same program"
     # On from two ranks' checkpoint with one: the rows are shared out anew.
-    ck._remove(two.out / "checkpoints" / "step-00000030")
+    ck._remove(two.out / "checkpoints" / "step-00000020")
     assert Run(two).start() == Exit.DONE
     assert events(two, "resumed")[-1] | {"time": 0} == {
-        "time": 0, "event": "resumed", "step": 15, "ranks": 1, "saved_by": 2
+        "time": 0, "event": "resumed", "step": 10, "ranks": 1, "saved_by": 2
     }  # fmt: skip
     c = losses(two)
     assert max(abs(a[s] - c[s]) / a[s] for s in a) <= 1e-6
