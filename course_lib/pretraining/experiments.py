@@ -4,4 +4,9 @@ A result keeps a hash of the code that made it. One module each keeps that hash 
 experiment really uses.
 """
 
-from course_lib.pretraining import critical_batch_study  # noqa: F401
+from course_lib.pretraining import (  # noqa: F401
+    broken_study,
+    critical_batch_study,
+    mup_study,
+    race_study,
+)

@@ -29,7 +29,7 @@ def trainer_losses(
     from transformers import Trainer, TrainingArguments
 
     llama = to_llama(model)
-    optimizer, scheduler = _optimizer(llama, config)
+    optimizer, scheduler = adamw_and_schedule(llama, config)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -48,18 +48,21 @@ def trainer_losses(
         trainer = Trainer(
             model=llama,
             args=arguments,
-            train_dataset=_Rows(batch_at, config.batch_rows, steps),
-            data_collator=lambda rows: _collate(rows, eos_id),
+            train_dataset=Rows(batch_at, config.batch_rows, steps),
+            data_collator=lambda rows: collate(rows, eos_id),
             optimizers=(optimizer, scheduler),
-            compute_loss_func=_loss,
+            compute_loss_func=shifted_loss,
         )
         trainer.remove_callback(_printer())
         trainer.train()
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
-class _Rows(torch.utils.data.Dataset):
-    """Row i of the run: row i % batch_rows of the batch of step i // batch_rows."""
+class Rows(torch.utils.data.Dataset):
+    """The run as a data set: item i is row i % batch_rows of the batch of step i // batch_rows.
+
+    Read in order, batch_rows at a time, it gives back the run's own batches.
+    """
 
     def __init__(self, batch_at: Callable[[int], Batch], batch_rows: int, steps: int):
         self.batch_at, self.batch_rows, self.steps = batch_at, batch_rows, steps
@@ -72,7 +75,8 @@ class _Rows(torch.utils.data.Dataset):
         return inputs[i % self.batch_rows], targets[i % self.batch_rows]
 
 
-def _collate(rows: list[tuple[Tensor, Tensor]], eos_id: int) -> dict[str, Tensor]:
+def collate(rows: list[tuple[Tensor, Tensor]], eos_id: int) -> dict[str, Tensor]:
+    """Rows to the arguments of a library's model; the document mask is 0 or the least float."""
     inputs, targets = (torch.stack(column) for column in zip(*rows, strict=True))
     documents = (inputs == eos_id).cumsum(1)
     same = documents[:, :, None] == documents[:, None, :]
@@ -81,12 +85,15 @@ def _collate(rows: list[tuple[Tensor, Tensor]], eos_id: int) -> dict[str, Tensor
     return {"input_ids": inputs, "attention_mask": mask[:, None], "labels": targets}
 
 
-def _loss(outputs, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
+def shifted_loss(outputs, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
     """Our targets are shifted already, so the library mustn't shift them again."""
     return torch.nn.functional.cross_entropy(outputs.logits.flatten(0, 1), labels.flatten())
 
 
-def _optimizer(llama: torch.nn.Module, config: TrainConfig):
+def adamw_and_schedule(
+    llama: torch.nn.Module, config: TrainConfig
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """torch's AdamW with the groups of our loop, and our schedule as a LambdaLR."""
     parameters = list(llama.parameters())
     groups = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},

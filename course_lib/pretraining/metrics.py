@@ -36,7 +36,7 @@ def zero_share(x: Tensor) -> float:
 def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
     """|θ' − θ| / |θ|: how far one step moved the weights, as a share of their length.
 
-    About 1e-3 is the rule of thumb for matrices (Karpathy's lecture "makemore 3", 2022): a tenth
+    About 1e-3 is the rule of thumb (notes of Stanford CS231n, "Neural Networks Part 3"): a tenth
     of it learns slowly, ten times it is unstable. Raises ValueError where all weights were 0.
     """
     length = norm(before)
