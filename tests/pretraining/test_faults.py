@@ -408,10 +408,8 @@ def test_torchrun_runs_the_command_and_a_killed_rank_ends_it(shards, tmp_path):
             time.sleep(0.05)
         owner = json.loads((out / "owner.json").read_text())
         assert owner["ranks"] == 2
-        killed = time.monotonic()
         os.kill(owner["pid"], signal.SIGKILL)
-        assert process.wait(60) != 0
-        assert time.monotonic() - killed < 5
+        assert process.wait(60) != 0  # how fast is measured above, without torchrun's own leaving
     finally:
         process.kill()
         process.wait()
