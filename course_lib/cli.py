@@ -98,23 +98,25 @@ def experiment(
     console.print(f"{experiments.path_of(name)}: {record['core_seconds']:.0f} core-seconds")
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@app.command(context_settings={"ignore_unknown_options": True})
 def pretrain(
-    context: typer.Context,
     out: Annotated[Path, typer.Option(help="the run's folder; the same one again goes on")],
     tokens: Annotated[
         Path | None, typer.Option(help="shards of token ids; the course's own corpus if left out")
     ] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(help="--profile, --steps, --rows, --lr, --spike, …")
+    ] = None,
 ):
     """Train a model in a folder of its own, through kills, full disks and bad numbers.
 
-    Other options (--profile, --steps, --rows, --lr, --spike, …) are those of
-    `python -m course_lib.pretraining.run --help`, which torchrun starts on many ranks.
+    The other options are those of `python -m course_lib.pretraining.run --help`, which torchrun
+    starts on many ranks.
     """
     from course_lib.pretraining.run import main
 
     tokens = tokens or _own_tokens(out / "tokens")
-    raise typer.Exit(main(["--out", str(out), "--tokens", str(tokens), *context.args]))
+    raise typer.Exit(main(["--out", str(out), "--tokens", str(tokens), *(more or [])]))
 
 
 def _own_tokens(folder: Path) -> Path:
