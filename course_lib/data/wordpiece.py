@@ -3,13 +3,16 @@
 Sources: Schuster and Nakajima 2012 (section 3, the choice by likelihood); Devlin et al. 2019 and
 its code (greedy longest match, `##` before a piece that continues a word).
 
-Deviations: words come counted, so this file knows no whitespace; all counts are made again for
-each merge, which is clear and slow (a few hundred merges on a few thousand words).
-`tokenizers.trainers.WordPieceTrainer` merges by count, as BPE does, so it learns other pieces.
+Deviations: the paper merges what raises the likelihood of the whole text most; the ratio here is
+that gain for each time the pair occurs, the form in which WordPiece is usually told. Words come
+counted, so this file knows no whitespace. All counts are made again for each merge, which is clear
+and slow (a few hundred merges on a few thousand words).
+`tokenizers.trainers.WordPieceTrainer` merges by count, as BPE does, so it learns other pieces; with
+`choose` set to do the same, ours learns its vocabulary.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 UNKNOWN = "[UNK]"
@@ -26,12 +29,11 @@ def join(left: str, right: str) -> str:
     return left + right.removeprefix(INSIDE)
 
 
-def best_pair(words: Mapping[tuple[str, ...], int]) -> tuple[str, str] | None:
-    """The pair with the largest count(ab) / (count(a) count(b)); None where no pair is left.
+Words = Mapping[tuple[str, ...], int]  # each word as it is cut now, and how often it occurs
 
-    That is the gain in log likelihood a merge brings, under a model that draws pieces one by one,
-    for each time the pair occurs. Ties go to the more frequent pair, then to the alphabet.
-    """
+
+def count_pairs(words: Words) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """How often each piece occurs, and each pair of neighbours."""
     single: Counter[str] = Counter()
     double: Counter[tuple[str, str]] = Counter()
     for word, count in words.items():
@@ -39,18 +41,26 @@ def best_pair(words: Mapping[tuple[str, ...], int]) -> tuple[str, str] | None:
             single[piece] += count
         for pair in pairwise(word):
             double[pair] += count
-    if not double:
-        return None
-    return min(double, key=lambda pair: (
+    return single, double
+
+
+def best_pair(words: Words) -> tuple[str, str] | None:
+    """The pair with the largest count(ab) / (count(a) count(b)); None where no pair is left.
+
+    That is the gain in log likelihood a merge brings, under a model that draws pieces one by one,
+    for each time the pair occurs. Ties go to the more frequent pair, then to the alphabet.
+    """
+    single, double = count_pairs(words)
+    return min(double, default=None, key=lambda pair: (
         -double[pair] / (single[pair[0]] * single[pair[1]]), -double[pair], pair))
 
 
-def train_wordpiece(counts: Mapping[str, int], vocab_size: int,
-                    min_count: int = 1) -> list[str]:
+def train_wordpiece(counts: Mapping[str, int], vocab_size: int, min_count: int = 1,
+                    choose: Callable[[Words], tuple[str, str] | None] = best_pair) -> list[str]:
     """The vocabulary: `[UNK]`, every character seen, then one piece a merge.
 
-    counts: how often each word occurs; min_count: words rarer than this are left out. Raises
-    ValueError where `vocab_size` can't hold the characters.
+    counts: how often each word occurs; min_count: words rarer than this are left out; choose:
+    which pair to merge next. Raises ValueError where `vocab_size` can't hold the characters.
     """
     words = {tuple(pieces_of(word)): n for word, n in counts.items() if word and n >= min_count}
     vocabulary = [UNKNOWN, *sorted({piece for word in words for piece in word})]
@@ -59,7 +69,7 @@ def train_wordpiece(counts: Mapping[str, int], vocab_size: int,
                          f"seen need {len(vocabulary)}")
     known = set(vocabulary)
     while len(vocabulary) < vocab_size:
-        pair = best_pair(words)
+        pair = choose(words)
         if pair is None:
             break
         made = join(*pair)

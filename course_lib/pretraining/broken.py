@@ -190,7 +190,7 @@ def _break(run: Run, fault: str, config: BrokenConfig) -> None:
     elif fault == "fp16 without scaling":
         run.loss_fn = lambda logits, targets: cross_entropy(logits, targets) / config.accumulate
         run.loss_scale = config.accumulate
-        _round_to_half(run.decoder, config.accumulate)
+        round_to_half(run.decoder, config.accumulate)
     elif fault == "stale cache":
         run.new_cache = shared_cache()
 
@@ -208,7 +208,7 @@ def _decay(weights: list[Tensor], amount: float) -> None:
         weight.mul_(1 - amount)
 
 
-def _round_to_half(model: nn.Module, accumulate: int) -> None:
+def round_to_half(model: nn.Module, accumulate: int) -> None:
     """Every layer's output and gradient through fp16; the weights stay fp32, as in autocast.
 
     A weight's gradient is rounded too. Then it is multiplied by the micro-batches that would have

@@ -69,10 +69,9 @@ def fast_config(device: torch.device, vocab: int) -> FastConfig:
     bfloat16 where the chip multiplies it natively. Few logits a row are made all at once.
     """
     if device.type == "cuda":
-        many = {"micro_tokens": 65_536, "head_rows": 8192}
-        return FastConfig(query_blocks=0, dtype=torch.bfloat16, **many)
-    rows = 512 if vocab > 1024 else 0
-    return FastConfig(head_rows=rows, dtype=native_format())
+        sizes = {"micro_tokens": 65_536, "query_blocks": 0, "head_rows": 8192}
+        return FastConfig(dtype=torch.bfloat16, **sizes)
+    return FastConfig(head_rows=512 if vocab > 1024 else 0, dtype=native_format())
 
 
 def native_format() -> torch.dtype:
@@ -88,9 +87,7 @@ def keep_pages() -> bool:
     By default it maps large blocks anew each time, and the kernel clears each page of them at
     first touch. The process then holds on to the largest amount that it ever used.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return False
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # names of malloc.h

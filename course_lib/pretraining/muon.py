@@ -14,10 +14,10 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def newton_schulz(
-    matrix: Float[Tensor, "rows columns"],
+    matrix: Float[Tensor, "*rows_columns"],
     rounds: int = 5,
     dtype: torch.dtype = torch.bfloat16,
-) -> Float[Tensor, "rows columns"]:
+) -> Float[Tensor, "*rows_columns"]:
     r"""Nearly U Vᵀ of matrix = U S Vᵀ: every singular value is brought near 1, by products alone.
 
     X ← M / ‖M‖, then ``rounds`` times X ← a X + (b A + c A²) X with A = X Xᵀ. A round acts on each

@@ -1,9 +1,9 @@
 """The sanity ladder: six questions to ask of a model and its batches before a long run.
 
 Each takes seconds, and each answers with a ``Rung``: whether it holds, what was measured, what was
-wanted, and, where it fails, which fault that looks like. Climb in this order: a later rung can't be
-read while an earlier one fails. Source of the habit: Karpathy 2019, "A Recipe for Training Neural
-Networks"; the floor of one batch, the probe across rows and the faults' names are ours.
+wanted, and, where it fails, which fault that looks like. ``ladder`` climbs them in order. Source of
+the habit: Karpathy 2019, "A Recipe for Training Neural Networks"; the floor of one batch, the probe
+across rows and documents, and the faults' names are ours.
 """
 
 import math
@@ -40,14 +40,47 @@ def _rung(name: str, measured: float, wanted: str, faults: Sequence[tuple[bool, 
     return Rung(name=name, passed=not fault, measured=measured, wanted=wanted, fault=fault)
 
 
+def ladder(
+    make_model: Callable[[], nn.Module], batch_at: Callable[[int], Batch], *, first_nats: float,
+    eos_id: int | None = None, places: Sequence[int] = (2, 5), steps: int = 60, lr: float = 1e-2,
+    loss_fn: Callable[..., Tensor] = cross_entropy,
+) -> list[Rung]:  # fmt: skip
+    """Climb until a rung fails: a later one can't be read while an earlier one doesn't hold.
+
+    ``make_model()`` gives a fresh model with its ids' vectors in ``.embed``, ``batch_at(step)`` a
+    batch of two rows or more. Cheap rungs come first; the last two train for ``steps`` steps.
+    """
+    model, batch = make_model(), batch_at(0)
+    few = batch[0][:2], batch[1][:2]
+    rungs = (
+        lambda: shifted_labels(*batch),
+        lambda: first_loss(model, batch, first_nats, eos_id=eos_id),
+        lambda: causality(model, model.embed, few[0], eos_id=eos_id, places=places),
+        lambda: every_weight_moves(model, few, eos_id=eos_id),
+        lambda: overfits_one_batch(
+            make_model(), few, eos_id=eos_id, steps=steps, lr=lr, loss_fn=loss_fn
+        ),
+        lambda: shuffled_input(
+            make_model(), batch_at, eos_id=eos_id, steps=steps, lr=lr, loss_fn=loss_fn
+        ),
+    )
+    climbed: list[Rung] = []
+    for rung in rungs:
+        climbed.append(rung())
+        if not climbed[-1].passed:
+            break
+    return climbed
+
+
 @torch.no_grad()
 def first_loss(
-    model: nn.Module, batch: Batch, wanted: float, *, eos_id: int | None = None, within: float = 0.1
-) -> Rung:
+    model: nn.Module, batch: Batch, wanted: float, *, eos_id: int | None = None,
+    within: float = 0.25,
+) -> Rung:  # fmt: skip
     """The loss before the first step is what the initialisation predicts, ``wanted`` nats.
 
     ln V where all logits are equal; ln V + s^2 / 2 where they are normal with variance s^2 and know
-    nothing of the target.
+    nothing of the target. ``within`` leaves room for the chance of a few hundred tokens.
     """
     inputs, targets = batch
     logits = model(inputs, documents=document_ids(inputs, eos_id))
@@ -239,7 +272,7 @@ def shuffled_input(
     """With its inputs shuffled, the model learns how frequent tokens are and nothing more.
 
     Inputs are permuted over the whole batch, targets stay. Measured is the mean loss of the last
-    quarter of the steps above the targets' unigram entropy. Changes ``model``.
+    quarter of the steps above the entropy of the targets seen. Changes ``model``.
     """
     generator = torch.Generator().manual_seed(seed)
     counts: Counter = Counter()

@@ -11,7 +11,7 @@ class PerWeight(torch.optim.Optimizer):
     """
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: object = None) -> None:
         """Move every weight that has a gradient. Gradients are read and left as they are."""
         if closure is not None:
             raise ValueError("closure: the gradients that are there are taken, pass None")

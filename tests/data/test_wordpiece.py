@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.data.wordpiece import best_pair, encode_word, join, pieces_of, train_wordpiece
+from course_lib.data.wordpiece import (
+    best_pair,
+    count_pairs,
+    encode_word,
+    join,
+    pieces_of,
+    train_wordpiece,
+)
 
 HUGS = {"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5}
 
@@ -14,6 +21,15 @@ def test_the_score_by_hand():
     assert join("##g", "##s") == "##gs"
     assert train_wordpiece(HUGS, 10)[:9] == ["[UNK]", "##g", "##n", "##s", "##u", "b", "h", "p",
                                             "##gs"]
+
+
+def test_another_choice_learns_other_pieces():
+    # by count alone ##u ##g comes first: 10 + 5 + 5 = 20; then ##u ##n: 16
+    def most_frequent(words):
+        return count_pairs(words)[1].most_common(1)[0][0]
+
+    by_count = train_wordpiece(HUGS, 10, choose=most_frequent)
+    assert by_count[8:] == ["##ug", "##un"]
 
 
 def test_the_longest_piece_wins_and_one_gap_spoils_the_word():

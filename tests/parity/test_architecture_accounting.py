@@ -189,8 +189,8 @@ def test_cache_and_flops_equal_a_report(parity, name, cache, flops):
     )
 
 
-def test_flops_of_a_gpt_and_of_experts_equal_the_counter(parity):
-    """Biases, two matrices, learned positions; then experts, on the counter's own products."""
+def test_flops_of_a_gpt_with_biases_and_learned_positions_equal_the_counter(parity):
+    """Two matrices a feed-forward block, and a head that is the embedding."""
     import transformers as t
 
     gpt = t.GPT2LMHeadModel(

@@ -1,6 +1,7 @@
 """Tokenizers of ours against `tokenizers` and `tiktoken`."""
 
 import json
+import math
 from collections import Counter
 
 import pytest
@@ -10,8 +11,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from course_lib.data.pretokenize import PATTERNS
 from course_lib.data.sources import source
 from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
-from course_lib.data.unigram import train_unigram, viterbi
-from course_lib.data.wordpiece import encode_word, train_wordpiece
+from course_lib.data.unigram import Scores, expected_counts, train_unigram, viterbi
+from course_lib.data.wordpiece import count_pairs, encode_word, pieces_of, train_wordpiece
 
 HARD = ["I'LL 'ſ don't 12345  \n\n \n x", "\0\u202eabc\u2066", "été 日本語 😀 ½ ²", "\ta\r\n\r\n b",
         "\u00a0 x\u3000y \x85", "a" * 300, " " * 70 + "x", "<|end|>", "\x1c\x1d", "e\u0301 नमस्ते"]
@@ -81,3 +82,69 @@ def test_unigram(parity):
     assert len(scores) == 200
     parity(stem="data", ours="data.unigram.viterbi", reference="tokenizers Unigram",
            error=wrong, tolerance=0, note="words that are cut differently, the same pieces")
+
+
+def test_wordpiece_training(parity):
+    """The library merges by count, not by our ratio: with its rule we learn its pieces.
+
+    Ties between pairs go by the library's own ids, which depend on its hash map.
+    """
+    counts = words()
+    hub = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    hub.pre_tokenizer = pre_tokenizers.Whitespace()
+    hub.train_from_iterator(counts.elements(), trainers.WordPieceTrainer(
+        vocab_size=250, special_tokens=["[UNK]"], show_progress=False))
+    ids = hub.get_vocab()
+
+    def by_count(present):
+        _, double = count_pairs(present)
+        return min(double, key=lambda pair: (-double[pair], ids[pair[0]], ids[pair[1]]))
+
+    letters = {piece for word in counts for piece in pieces_of(word)}
+    # the library lists every letter bare, too, even one that no word begins with
+    never_first = {letter for word in counts for letter in word} - letters
+    size = len(ids) - len(never_first)
+    theirs = set(ids) - never_first
+    ours = set(train_wordpiece(counts, size, choose=by_count))
+    by_ratio = set(train_wordpiece(counts, size))
+    merged = size - len(letters) - 1
+    assert merged > 150 and 0 < len(by_ratio & theirs) < size
+    parity(stem="data", ours="data.wordpiece.train_wordpiece (choose by count)",
+           reference="tokenizers WordPieceTrainer", error=len(ours ^ theirs), tolerance=0,
+           note=f"pieces that differ, of {merged} merged; by our ratio "
+                f"{len((by_ratio & theirs) - letters) - 1} of them are learned too")
+
+
+def nats_a_word(counts: Counter[str], scores: Scores) -> float:
+    """Surprisal under a unigram model, summed over all cuts, its pieces' chances summing to one."""
+    norm = math.log(sum(map(math.exp, scores.values())))
+    scores = {piece: score - norm for piece, score in scores.items()}
+    longest = max(map(len, scores))
+    total = sum(n * expected_counts(word, scores, longest)[1] for word, n in counts.items())
+    return -total / sum(counts.values())
+
+
+def test_unigram_training(parity):
+    """Two approximations of one search, so the pieces may differ: ours must predict as well.
+
+    Each word counts once: the library's first candidates come from the list of distinct words.
+    """
+    counts = Counter(list(words()))
+    ours = train_unigram(counts, 200)
+    hub = Tokenizer(models.Unigram())
+    hub.pre_tokenizer = pre_tokenizers.Whitespace()
+    hub.train_from_iterator(counts, trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=["<unk>"], unk_token="<unk>", max_piece_length=8,
+        show_progress=False))
+    theirs = dict(json.loads(hub.to_str())["model"]["vocab"])
+    del theirs["<unk>"]
+    assert len(ours) == 200 and len(theirs) == 199
+    shared = len(set(ours) & set(theirs))
+    mine, reference = nats_a_word(counts, ours), nats_a_word(counts, theirs)
+    letters = {letter for word in counts for letter in word}
+    no_pieces = nats_a_word(counts, train_unigram(counts, len(letters)))
+    assert shared > 140 and mine < 0.9 * no_pieces
+    parity(stem="data", ours="data.unigram.train_unigram", reference="tokenizers UnigramTrainer",
+           error=max(0.0, mine / reference - 1), tolerance=0.01,
+           note=f"excess of nats a word: ours {mine:.2f}, theirs {reference:.2f}, letters alone "
+                f"{no_pieces:.2f}; {shared} of 200 pieces are the same")

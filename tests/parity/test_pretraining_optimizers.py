@@ -65,7 +65,10 @@ def test_path(parity, ours, reference, make, library, settings):
     assert (theirs[-1] - theirs[0]).abs().max() > 0.02, "the weights moved"
     shown = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "eps")
     parity(
-        stem="pretraining", ours=f"pretraining.{ours}", reference=reference, tolerance=1e-12,
+        stem="pretraining",
+        ours=f"pretraining.{ours}",
+        reference=reference,
+        tolerance=1e-12,
         error=(mine - theirs).abs().max().item(),
         note=f"weights over {STEPS} steps, float64, {shown}",
     )
@@ -76,8 +79,11 @@ def test_adamw_in_float32(parity):
     pair = [path(lambda w, make=make: make(w, **settings), torch.float32)
             for make in (AdamW, torch.optim.AdamW)]  # fmt: skip
     parity(
-        stem="pretraining", ours="pretraining.optim.AdamW", reference="torch AdamW",
-        error=(pair[0] - pair[1]).abs().max().item(), tolerance=1e-6,
+        stem="pretraining",
+        ours="pretraining.optim.AdamW",
+        reference="torch AdamW",
+        error=(pair[0] - pair[1]).abs().max().item(),
+        tolerance=1e-6,
         note=f"weights over {STEPS} steps, float32",
     )
 
@@ -87,8 +93,11 @@ def test_adafactor(parity):
     theirs = path(lambda weights: torch.optim.Adafactor(weights, lr=0.03, weight_decay=0.1))
     assert (theirs[-1] - theirs[0]).abs().max() > 0.02
     parity(
-        stem="pretraining", ours="pretraining.optimizers.Adafactor", reference="torch Adafactor",
-        error=(mine - theirs).abs().max().item(), tolerance=1e-12,
+        stem="pretraining",
+        ours="pretraining.optimizers.Adafactor",
+        reference="torch Adafactor",
+        error=(mine - theirs).abs().max().item(),
+        tolerance=1e-12,
         note=f"weights over {STEPS} steps, matrices and a vector, float64",
     )
 
@@ -99,8 +108,11 @@ def test_muon(parity):
     theirs = path(lambda weights: torch.optim.Muon(weights, **make), torch.float32, matrices=True)
     assert (theirs[-1] - theirs[0]).abs().max() > 0.1
     parity(
-        stem="pretraining", ours="pretraining.muon.Muon", reference="torch Muon",
-        error=(mine - theirs).abs().max().item(), tolerance=1e-6,
+        stem="pretraining",
+        ours="pretraining.muon.Muon",
+        reference="torch Muon",
+        error=(mine - theirs).abs().max().item(),
+        tolerance=1e-6,
         note=f"weights over {STEPS} steps, a tall and a wide matrix, Newton-Schulz in bfloat16",
     )
 
@@ -114,9 +126,12 @@ def test_newton_schulz(parity):
         values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
     wanted = u @ values.diag() @ v
     parity(
-        stem="pretraining", ours="pretraining.muon.newton_schulz", reference="torch.linalg.svd",
+        stem="pretraining",
+        ours="pretraining.muon.newton_schulz",
+        reference="torch.linalg.svd",
         error=(newton_schulz(matrix, dtype=torch.float64) - wanted).abs().max().item(),
-        tolerance=1e-10, note="the polynomial on singular values, float64",
+        tolerance=1e-10,
+        note="the polynomial on singular values, float64",
     )
     assert (values - 1).abs().max() < 0.4
 
@@ -125,8 +140,12 @@ def test_newton_schulz(parity):
 def test_eight_bit_code(parity, signed):
     error = (dynamic_code(signed) - create_dynamic_map(signed)).abs().max().item()
     parity(
-        stem="pretraining", ours="pretraining.eight_bit.dynamic_code", error=error, tolerance=1e-7,
-        reference="bitsandbytes create_dynamic_map", note="signed" if signed else "unsigned",
+        stem="pretraining",
+        ours="pretraining.eight_bit.dynamic_code",
+        error=error,
+        tolerance=1e-7,
+        reference="bitsandbytes create_dynamic_map",
+        note="signed" if signed else "unsigned",
     )
 
 
@@ -147,7 +166,9 @@ def test_eight_bit_blocks(parity, signed):
     codes, scales = nearest(x, code, 256)
     theirs = code[codes.long()].flatten() * scales.repeat_interleave(256)[:3000]
     parity(
-        stem="pretraining", ours="pretraining.eight_bit.quantize", tolerance=1e-6,
+        stem="pretraining",
+        ours="pretraining.eight_bit.quantize",
+        tolerance=1e-6,
         reference="bitsandbytes quantize_blockwise (generic kernel)",
         note=f"3,000 numbers there and back, {'signed' if signed else 'unsigned'}",
         error=(dequantize(*quantize(x, signed), signed).flatten() - theirs).abs().max().item(),
@@ -164,19 +185,17 @@ def test_eight_bit_adamw(parity, monkeypatch):
         codes_out.copy_(codes)
         scales_out.copy_(scales)
 
-    mine, safe, full = run(AdamW8bit, positive=False), run(AdamW8bit), run(AdamW)
-    compiled = run(bitsandbytes.optim.AdamW8bit)
+    mine, full = run(AdamW8bit, positive=False), run(AdamW)
     monkeypatch.setattr(cpu_kernels, "_quant_blockwise_fp32_direct", quantize_in_place)
     theirs = run(bitsandbytes.optim.AdamW8bit)
-    for name, pair in dict(mine=mine, safe=safe, compiled=compiled, theirs=theirs).items():
-        print(name, (pair - full).abs().max(1).values[[1, 5, 50, 99]], (pair-full).square().mean(1).sqrt()[[5,50,99]])
-    print([(mine - theirs).abs().max(1).values[[0, 1, 2, 5, 10, 50, 99]]])
     assert (mine - full).abs().max() > 1e-3, "eight bits are not 32"
     row = dict(stem="pretraining", ours="pretraining.eight_bit.AdamW8bit")
     library = "bitsandbytes AdamW8bit (CPU, generic kernel)"
     for steps, tolerance in ((10, 1e-6), (STEPS, 2e-3)):
         parity(
-            **row, reference=library, tolerance=tolerance,
+            **row,
+            reference=library,
+            tolerance=tolerance,
             error=(mine[:steps] - theirs[:steps]).abs().max().item(),
             note=f"weights over {steps} steps, float32; a last bit may change a code",
         )
