@@ -120,7 +120,7 @@ def build_base(
         lambda step: batch(rows, step, config.batch_rows, seed=config.seed),
         config.run(),
         eos_id=tokenizer.eos_id,
-        checkpoint=work / "run.safetensors",
+        checkpoint=work / "checkpoints",
         on_log=report,
     )
     save_model(model, out)

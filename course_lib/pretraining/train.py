@@ -2,7 +2,8 @@
 
 ``train`` draws batch ``i`` from ``batch_at(i)``, a pure function of the step number. So a run that
 was killed goes on from its checkpoint with the very batches it would have seen, and ends with the
-very same weights.
+very same weights. What else a run may need around its steps (other ranks, a veto on an update, a
+reason to stop) comes in through ``Hooks``; see ``run``.
 """
 
 import time
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course_lib import runtime
-from course_lib.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from course_lib.pretraining.checkpoint import latest_valid, load_checkpoint, save_checkpoint
 from course_lib.pretraining.optim import AdamW, param_groups
 from course_lib.pretraining.schedule import wsd
 
@@ -76,6 +77,48 @@ def cross_entropy(
     return ((logits.logsumexp(-1) - picked) * kept).sum() / kept.sum()
 
 
+class Hooks:
+    """What may happen around a step. These do nothing: one process, which never saves."""
+
+    def begin(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Before the first step: the number of steps that are done already."""
+        return 0
+
+    def gather(self, model: nn.Module, loss: Tensor) -> Tensor:
+        """After the backward pass: make gradients and loss those of all ranks."""
+        return loss
+
+    def allow(self, step: int, model: nn.Module, loss: Tensor, norm: Tensor) -> bool:
+        """Before clipping and the update: whether the weights may move."""
+        return True
+
+    def end(
+        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, last: bool
+    ) -> bool:
+        """After the step: save what must be saved; True ends the run here."""
+        return False
+
+
+class Saving(Hooks):
+    """Save every so many steps and at the end; begin from the newest checkpoint that is whole."""
+
+    def __init__(self, folder: Path, every: int):
+        self.folder, self.every = folder, every
+
+    def begin(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Go on from the newest valid checkpoint, where there is one."""
+        newest = latest_valid(self.folder)
+        return load_checkpoint(newest, model, optimizer)["step"] if newest else 0
+
+    def end(
+        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, last: bool
+    ) -> bool:
+        """Save where it is due."""
+        if last or step % self.every == 0:
+            save_checkpoint(self.folder, step, model, optimizer)
+        return False
+
+
 def train(
     model: nn.Module,
     batch_at: Callable[[int], Batch],
@@ -86,50 +129,47 @@ def train(
     on_log: Callable[[StepLog], None] | None = None,
     loss_fn: Callable[..., Tensor] = cross_entropy,
     until: int | None = None,
+    hooks: Hooks | None = None,
 ) -> list[StepLog]:
     """Train ``model`` in place and return the log.
 
     ``batch_at(step)`` gives (inputs, targets), both [batch seq], targets -100 where there is no
-    loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``, the
-    run saves there every ``save_every`` steps and goes on from there if the file exists. ``until``
+    loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``, a
+    folder, the run saves there every ``save_every`` steps and goes on from what is there. ``until``
     stops early, on the schedule of the whole run. Raises ValueError where the loss stops being
     finite, and names the step.
     """
     last = min(until or config.steps, config.steps)
     groups = param_groups(model, config.weight_decay)
     optimizer = AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
-    first = 0
-    if checkpoint and checkpoint.exists():
-        first = load_checkpoint(checkpoint, model, optimizer)
+    if hooks is None:
+        hooks = Saving(checkpoint, config.save_every) if checkpoint else Hooks()
+    first = hooks.begin(model, optimizer)
     forward, where = runtime.compiled(model), next(model.parameters()).device
     logs, tokens, began = [], 0, time.perf_counter()
     model.train()
     for step in range(first, last):
         inputs, targets = (tensor.to(where) for tensor in batch_at(step))
-        rate = _set_rate(optimizer, config, step)
+        rate, done = _set_rate(optimizer, config, step), step + 1
         with runtime.autocast():
             loss = loss_fn(forward(inputs, documents=document_ids(inputs, eos_id)), targets)
-        norm = _backward(model, loss, config.clip)
-        optimizer.step()
+        loss, norm = _backward(model, loss, hooks)
+        moved = hooks.allow(done, model, loss, norm)
+        if moved:
+            nn.utils.clip_grads_with_norm_(model.parameters(), config.clip, norm)
+            optimizer.step()
         tokens += int((targets != IGNORE).sum())
-        done = step + 1
         if done % config.log_every == 0 or done == last or step == 0:
+            if moved:
+                _require_finite(loss, done)
             seconds = time.perf_counter() - began
-            _require_finite(loss, done)
-            logs.append(
-                StepLog(
-                    step=done,
-                    tokens=tokens,
-                    loss=loss.item(),
-                    lr=rate,
-                    grad_norm=norm.item(),
-                    seconds=seconds,
-                )
-            )
+            log = StepLog(step=done, tokens=tokens, loss=loss.item(), lr=rate,
+                          grad_norm=norm.item(), seconds=seconds)  # fmt: skip
+            logs.append(log)
             if on_log:
-                on_log(logs[-1])
-        if checkpoint and (done % config.save_every == 0 or done == last):
-            save_checkpoint(checkpoint, done, model, optimizer)
+                on_log(log)
+        if hooks.end(done, model, optimizer, last=done == last):
+            break
     model.eval()
     return logs
 
@@ -148,11 +188,12 @@ def _set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int) 
     return config.lr * multiplier
 
 
-def _backward(model: nn.Module, loss: Tensor, clip: float) -> Tensor:
-    """Gradients of the loss, scaled down together where their common norm is above ``clip``."""
+def _backward(model: nn.Module, loss: Tensor, hooks: Hooks) -> tuple[Tensor, Tensor]:
+    """Fresh gradients of the loss; returns the loss (of all ranks) and the gradients' norm."""
     model.zero_grad(set_to_none=True)
     loss.backward()
-    return nn.utils.clip_grad_norm_(model.parameters(), clip)
+    loss = hooks.gather(model, loss)
+    return loss, nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
 
 
 def _require_finite(loss: Tensor, step: int) -> None:

@@ -106,7 +106,7 @@ def build_sft(
         config.training(seq_len),
         eos_id=tokenizer.eos_id,
         replay=replay,
-        checkpoint=work / "run.safetensors",
+        checkpoint=work / "checkpoints",
         on_log=report,
     )
     save_model(model, out)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.train import TrainConfig, cross_entropy, document_ids, train
+from course_lib.pretraining.train import Hooks, TrainConfig, cross_entropy, document_ids, train
 
 VOCAB = 11
 
@@ -73,7 +73,7 @@ def test_resume_is_bit_exact(tmp_path):
         return counting(step)
 
     with pytest.raises(KeyboardInterrupt):
-        train(cut, stop_at, config, checkpoint=tmp_path / "run.safetensors")
+        train(cut, stop_at, config, checkpoint=tmp_path / "saved")
     resumed = tiny(seed=99)  # everything comes from the checkpoint
     seen = []
 
@@ -81,23 +81,42 @@ def test_resume_is_bit_exact(tmp_path):
         seen.append(step)
         return counting(step)
 
-    train(resumed, watch, config, checkpoint=tmp_path / "run.safetensors")
+    train(resumed, watch, config, checkpoint=tmp_path / "saved")
     assert seen == [5, 6, 7, 8, 9, 10, 11]
     assert torch.equal(weights(resumed), weights(whole))
 
 
-def test_damaged_or_foreign_checkpoint_is_named(tmp_path):
-    path = tmp_path / "run.safetensors"
-    config = TrainConfig(steps=2, batch_rows=8, lr=1e-2)
-    train(tiny(), counting, config, checkpoint=path)
+def test_damaged_or_foreign_checkpoint_is_named(tmp_path, capsys):
+    config = TrainConfig(steps=2, batch_rows=8, lr=1e-2, save_every=1)
+    train(tiny(), counting, config, checkpoint=tmp_path)
     other = ModelConfig(
         vocab_size=VOCAB, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=32, max_seq=16
     )
-    with pytest.raises(ValueError, match=r"run.safetensors: .* is \(11, 16\)"):
-        train(Decoder(other), counting, config, checkpoint=path)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match="run.safetensors: not a readable checkpoint"):
-        train(tiny(), counting, config, checkpoint=path)
+    with pytest.raises(ValueError, match=r"step-00000002: .* is \(.*\), the model's is \(.*32"):
+        train(Decoder(other), counting, config, checkpoint=tmp_path)
+    weights_file = tmp_path / "step-00000002" / "model.safetensors"
+    weights_file.write_bytes(weights_file.read_bytes()[:100])
+    seen = []
+    train(tiny(), lambda step: seen.append(step) or counting(step), config, checkpoint=tmp_path)
+    assert seen == [1], "the damaged one was left out, the one before it taken"
+    assert "skipped" in capsys.readouterr().err
+
+
+def test_hooks_may_refuse_an_update_and_end_the_run():
+    class Picky(Hooks):
+        def allow(self, step, model, loss, norm):
+            return step != 2
+
+        def end(self, step, model, optimizer, last):
+            self.path.append(weights(model))
+            return step == 3
+
+    hooks, config = Picky(), TrainConfig(steps=9, batch_rows=8, lr=1e-2, log_every=1)
+    hooks.path = []
+    logs = train(tiny(), counting, config, hooks=hooks)
+    assert [log.step for log in logs] == [1, 2, 3]
+    one, two, three = hooks.path
+    assert torch.equal(one, two) and not torch.equal(two, three)
 
 
 def test_documents_do_not_see_each_other():
