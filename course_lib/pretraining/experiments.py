@@ -9,4 +9,5 @@ from course_lib.pretraining import (  # noqa: F401
     critical_batch_study,
     mup_study,
     race_study,
+    speedrun_study,
 )
