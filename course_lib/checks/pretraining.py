@@ -14,6 +14,11 @@ from course_lib.checks._pretraining_loss_scaler import (  # noqa: F401
     LOSS_SCALER_MISTAKES,
     loss_scaler,
 )
+from course_lib.checks._pretraining_saving import (  # noqa: F401
+    ATOMIC_SAVE_MISTAKES,
+    Disk,
+    atomic_save,
+)
 from course_lib.checks._pretraining_update_ratio import (  # noqa: F401
     UPDATE_RATIO_MISTAKES,
     update_ratio,
