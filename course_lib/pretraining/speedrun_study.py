@@ -52,6 +52,7 @@ class SpeedrunConfig:
     rounds: int = 5
     pairs: int = 16_384
     seed: int = 0
+    compile: bool = True
 
     def __post_init__(self) -> None:
         for name in self.contestants:
@@ -146,12 +147,15 @@ class Runner:
     schedule: Callable[[float], float]
     clip: float | None
     budget: float
+    compile: bool = True
     spent: float = 0.0
     steps: int = 0
     curve: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.loss_of = torch.compile(self.model, dynamic=False, fullgraph=True)
+        self.loss_of = self.model
+        if self.compile:
+            self.loss_of = torch.compile(self.model, dynamic=False, fullgraph=True)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
 
     def warm_up(self, inputs: Tensor, targets: Tensor) -> None:
@@ -190,7 +194,7 @@ def nanogpt(config: SpeedrunConfig) -> Runner:
         param_groups(model, 0.1), lr=config.nanogpt_lr, betas=(0.9, 0.99), fused=True)
     return Runner(name="nanoGPT", model=model, optimizer=optimizer, clip=1.0,
                   schedule=lambda done: cosine(max(done, 2e-3), warmup=0.02, floor=0.1),
-                  budget=config.core_seconds)  # fmt: skip
+                  budget=config.core_seconds, compile=config.compile)  # fmt: skip
 
 
 def ours(config: SpeedrunConfig) -> Runner:
@@ -207,7 +211,7 @@ def ours(config: SpeedrunConfig) -> Runner:
     optimizer = Muon(groups, rounds=config.rounds, dtype=torch.float32)
     return Runner(name="ours", model=model, optimizer=optimizer, clip=None,
                   schedule=lambda done: wsd(max(done, 2e-3), warmup=0.02, decay=0.6, floor=0.0),
-                  budget=config.core_seconds)  # fmt: skip
+                  budget=config.core_seconds, compile=config.compile)  # fmt: skip
 
 
 RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {"nanoGPT": nanogpt, "ours": ours}

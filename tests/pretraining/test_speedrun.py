@@ -10,17 +10,12 @@ from course_lib.pretraining import speedrun_study as study
 
 TINY = study.SpeedrunConfig(
     core_seconds=0.6, megabytes=0.05, held_out_bytes=8_000, vocab=300, d_model=32, n_layers=1,
-    n_heads=2, seq=16, rows=4, pairs=64, rounds=2)  # fmt: skip
+    n_heads=2, seq=16, rows=4, pairs=64, rounds=2, compile=False)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def text() -> study.Text:
     return study.stdlib_text(TINY)
-
-
-@pytest.fixture(autouse=True)
-def uncompiled(monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda model, **options: model)
 
 
 def test_text_predicts_every_held_out_token_once(text):
