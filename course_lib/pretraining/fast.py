@@ -100,8 +100,8 @@ class HeadLoss(torch.autograd.Function):
 
     For logits z = W h of a row with target y: L = logsumexp(z) - z_y, and
     ∂L/∂z = softmax(z) - e_y; rows whose target is -100 count 0. From it ∂L/∂h and ∂L/∂W are made at
-    once, so `backward` only multiplies. Source: the idea of Liger Kernel (Hsu et al. 2024,
-    section 3.2); ours is plain torch.
+    once, so `backward` only multiplies. Source: the idea is Liger Kernel's (Hsu et al. 2024); ours
+    is plain torch.
     """
 
     @staticmethod
