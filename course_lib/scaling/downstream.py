@@ -70,7 +70,7 @@ def read_answers(
     return found
 
 
-def metrics(results: Sequence[Answered]) -> dict[str, float]:
+def metrics(results: Sequence[Answered]) -> dict[str, int | float]:
     """Over all answers: nats a token, share of tokens right, share of answers wholly right.
 
     ``independent`` is what the share of whole answers would be, were mistakes independent with one

@@ -12,10 +12,11 @@ from jaxtyping import Float
 from course_lib.scaling.fit import Law
 
 Array = np.ndarray
+Numbers = Float[Array, "..."] | float  # a number, or an array of them
 OMEGA = 47_491.0  # Pearce & Song 2024: a vocabulary of 32,000 and a width of 39 times the layers
 
 
-def total(n: Float[Array, "..."], omega: float = OMEGA) -> Float[Array, "..."]:
+def total(n: Numbers, omega: int | float = OMEGA) -> Numbers:
     """N = n + ω n^(1/3): all parameters from the non-embedding ones."""
     n = np.asarray(n, float)
     if np.any(n <= 0) or omega < 0:
@@ -23,15 +24,13 @@ def total(n: Float[Array, "..."], omega: float = OMEGA) -> Float[Array, "..."]:
     return n + omega * n ** (1 / 3)
 
 
-def growth(n: Float[Array, "..."], omega: float = OMEGA) -> Float[Array, "..."]:
+def growth(n: Numbers, omega: int | float = OMEGA) -> Numbers:
     """s = d log N / d log n: 1/3 where the embedding is nearly all, 1 where it is nothing."""
     n = np.asarray(n, float)
     return (n + omega / 3 * n ** (1 / 3)) / total(n, omega)
 
 
-def optimal_tokens(
-    law: Law, n: Float[Array, "..."], omega: float = OMEGA
-) -> Float[Array, "..."]:
+def optimal_tokens(law: Law, n: Numbers, omega: int | float = OMEGA) -> Numbers:
     """The D for which n is the best choice on a budget C = 6 n D.
 
     Along 6 n D = C a step up in log n is one down in log D, so at the optimum
@@ -41,9 +40,7 @@ def optimal_tokens(
     return (law.b * law.B / pull) ** (1 / law.b)
 
 
-def local_exponent(
-    law: Law, n: Float[Array, "..."], omega: float = OMEGA
-) -> Float[Array, "..."]:
+def local_exponent(law: Law, n: Numbers, omega: int | float = OMEGA) -> Numbers:
     """g = d log n_opt / d log C, at the budget whose best choice is n.
 
     log C = log n + (a log N - log s) / b + const, so 1/g = 1 + (a s - d log s / d log n) / b.
@@ -56,8 +53,9 @@ def local_exponent(
 
 
 def seen_exponent(
-    law: Law, smallest: float, largest: float, omega: float = OMEGA, points: int = 200
-) -> float:
+    law: Law, smallest: int | float, largest: int | float, omega: int | float = OMEGA,
+    points: int = 200,
+) -> float:  # fmt: skip
     """The slope of one straight line through (log C, log n_opt) over a range of n."""
     if not 0 < smallest < largest:
         raise ValueError(f"{smallest} to {largest}: expected a range that rises from above 0")

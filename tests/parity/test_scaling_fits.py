@@ -88,7 +88,7 @@ def test_tau_equals_scipy(parity):
     random = np.random.default_rng(2)
     error = 0.0
     for _ in range(20):
-        x, y = random.integers(0, 6, (2, 12))
+        x, y = random.integers(0, 6, (2, 12)).astype(float)
         error = max(error, abs(kendall_tau(x, y) - kendalltau(x, y).statistic))
     parity(
         stem="scaling", ours="scaling.ranking.kendall_tau", reference="scipy.stats.kendalltau",
