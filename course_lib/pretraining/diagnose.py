@@ -38,7 +38,7 @@ class Verdict:
 RULES = (
     ("leaked labels", "target_is_input", "above", 0.5, "{:.0%} of the targets are the input token"),
     ("no mask", "sees_future", "above", 1e-3, "a later token moves earlier logits by {:.2g}"),
-    ("wrong tokenizer", "recovered", "below", 0.9, "{:.0%} of the rows survive decode and encode"),
+    ("wrong tokenizer", "recovered", "below", 0.9, "{:.0%} of the documents come back"),
     ("repeated data", "epochs", "above", 4.0, "each row was seen {:.0f} times"),
     ("fp16 without scaling", "grad_zeros", "above", 0.1, "{:.0%} of a matrix's gradient is zero"),
     ("rate too high", "largest_ratio", "above", 0.06, "a step moves the weights by {:.0%}"),

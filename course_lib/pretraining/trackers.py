@@ -10,6 +10,8 @@ import os
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -80,15 +82,17 @@ class Trackio:
                 f"folder={str(folder)!r}: trackio was imported with TRACKIO_DIR={TRACKIO_DIR}; "
                 "use that one, or a new process"
             )
-        self.run = trackio.init(
-            project=project, name=name, embed=False, auto_log_cpu=False, auto_log_gpu=False
-        )
+        with redirect_stdout(StringIO()):  # it prints how to start its dashboard
+            self.run = trackio.init(
+                project=project, name=name, embed=False, auto_log_cpu=False, auto_log_gpu=False
+            )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self.run.log(dict(values), step=step)
 
     def close(self) -> None:
-        self.run.finish()
+        with redirect_stdout(StringIO()):
+            self.run.finish()
 
 
 class WandB:
