@@ -35,7 +35,7 @@ def kendall_tau(x: Float[Array, " items"], y: Float[Array, " items"]) -> float:
 
 
 def _tied(values: Float[Array, " items"]) -> int:
-    return sum(c * (c - 1) // 2 for c in np.unique(values, return_counts=True)[1])
+    return sum(int(c) * (int(c) - 1) // 2 for c in np.unique(values, return_counts=True)[1])
 
 
 def tau_interval(

@@ -3,7 +3,7 @@
 Take a law in total parameters as the truth, and ask what somebody would find who counts
 non-embedding parameters n alone, in N and in C = 6 n D. Width and depth grow together, so the
 embedding grows as the width, as n^(1/3): N = n + ω n^(1/3). In small models it is most of N.
-Source: Pearce & Song 2024, sections 2 and 3; ω there is 47,491, fitted to Hoffmann's models.
+Source: Pearce & Song 2024; ω = 47,491 is their fit to the models of Hoffmann et al. 2022.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from course_lib.scaling.fit import Law
 
 Array = np.ndarray
 Numbers = Float[Array, "..."] | float  # a number, or an array of them
-OMEGA = 47_491.0  # Pearce & Song 2024: a vocabulary of 32,000 and a width of 39 times the layers
+OMEGA = 47_491.0  # a vocabulary of 32,000, and widths about 39 times the layers
 
 
 def total(n: Numbers, omega: int | float = OMEGA) -> Numbers:
