@@ -86,14 +86,21 @@ def wait_for_step(config: RunConfig, step: int, seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-def kill_during(act: Callable[[], None], errors: Path, after: float) -> None:
-    """Do ``act`` again and again in a child, and kill -9 it ``after`` seconds."""
+def kill_during(act: Callable[[], None], errors: Path, when: Callable[[], bool]) -> None:
+    """Do ``act`` again and again in a child, and kill -9 it as soon as ``when()`` is true."""
 
     def for_ever() -> int:
         while True:
             act()
 
     child = fork(for_ever, errors)
-    time.sleep(after)
+    while not when():
+        time.sleep(0.0005)
     child.send(signal.SIGKILL)
     child.wait()
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """A ``when`` that is true from so many seconds on."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end

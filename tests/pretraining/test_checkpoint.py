@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from course_lib.pretraining import checkpoint as ck
-from course_lib.pretraining.drill import kill_during
+from course_lib.pretraining.drill import after, kill_during
 from course_lib.pretraining.optim import AdamW
 
 
@@ -151,7 +151,7 @@ def test_25_kills_during_save_leave_25_loadable(tmp_path):
             n = next(numbers_of_steps)  # noqa: B023
             ck.save_checkpoint(folder, n, model, optimizer, {"n": n})
 
-        kill_during(save, tmp_path / "said", draw.uniform(0.005, 0.06))
+        kill_during(save, tmp_path / "said", after(draw.uniform(0.005, 0.06)))
         inside += any(folder.glob(".step-*"))
         said = []
         newest = ck.latest_valid(folder, said.append)
