@@ -23,11 +23,17 @@ from course_lib.pretraining.train import cross_entropy, document_ids
 
 @dataclass(frozen=True, kw_only=True)
 class MupConfig:
-    """Widths, rates (at the base width) and the length of a run."""
+    """Widths, rates (at the base width) and the length of a run.
+
+    The widest model costs most, so it runs at fewer rates: where the trend of the others puts its
+    best, and at the narrow models' best.
+    """
 
     kinds: tuple[str, ...] = ("standard", "mup")
     widths: tuple[int, ...] = (32, 64, 128, 256)
     rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)
+    widest_standard: tuple[float, ...] = (1e-3, 2e-3, 4e-3, 32e-3)
+    widest_mup: tuple[float, ...] = (16e-3, 32e-3, 64e-3)
     base: int = 32
     steps: int = 120
     warmup: float = 0.1
@@ -37,6 +43,12 @@ class MupConfig:
     documents: int = 4_000
     held_out: int = 200
     seed: int = 0
+
+    def rates_of(self, kind: str, width: int) -> tuple[float, ...]:
+        """The rates that a model is trained at."""
+        if width < self.widths[-1]:
+            return self.rates
+        return self.widest_standard if kind == "standard" else self.widest_mup
 
     def texts(self) -> Texts:
         """What the models read."""
@@ -88,8 +100,13 @@ def run(kind: str, width: int, lr: float, config: MupConfig) -> float | None:
 
 @experiment("pretraining/mup", config=MupConfig())
 def transfer(config: MupConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
-    """Every width at every rate. Each finished run lies in `work`."""
-    wanted = [(k, w, r) for w in config.widths for k in config.kinds for r in config.rates]
+    """Every width at its rates. Each finished run lies in `work`."""
+    wanted = [
+        (kind, width, lr)
+        for width in config.widths
+        for kind in config.kinds
+        for lr in config.rates_of(kind, width)
+    ]
     runs = []
     for kind, width, lr in wanted:
         progress(len(runs) / len(wanted), f"{kind}, width {width}, rate {lr:g}")
