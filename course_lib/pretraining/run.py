@@ -144,6 +144,8 @@ class Run(Hooks):
             self.log.write(event="begun", ranks=self.ranks.size)
             return 0
         state = load_checkpoint(folder / name, model, optimizer)
+        if "config" not in state:
+            raise ValueError(f"{folder / name} was saved by train() itself, not by a run")
         self._require_same(state["config"], folder / name)
         self.feed.load_state_dict(state["position"])
         self.guard.load_state_dict(state["guard"])

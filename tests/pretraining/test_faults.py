@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib.architecture.model import ModelConfig
+from course_lib.architecture.model import Decoder, ModelConfig
 from course_lib.data.shards import write_shards
 from course_lib.pretraining import checkpoint as ck
 from course_lib.pretraining import run as running
 from course_lib.pretraining.drill import fork, fork_ranks, wait_for_step
 from course_lib.pretraining.faults import Policy
 from course_lib.pretraining.folder import curve, read_log
+from course_lib.pretraining.optim import AdamW
 from course_lib.pretraining.run import Exit, Run, RunConfig
 from course_lib.pretraining.train import TrainConfig
 
@@ -152,6 +153,13 @@ def test_another_config_is_refused_by_name(config, capsys, change, named):
     assert Run(other).start() == Exit.REFUSED
     assert named in capsys.readouterr().err
     assert weights(short) == before
+
+
+def test_a_checkpoint_of_the_bare_loop_is_refused(config, capsys):
+    model = Decoder(MODEL)
+    ck.save_checkpoint(config.out / "checkpoints", 1, model, AdamW(model.parameters()))
+    assert Run(config).start() == Exit.REFUSED
+    assert "was saved by train() itself" in capsys.readouterr().err
 
 
 # The disk
