@@ -96,7 +96,7 @@ class Guard:
 
     def _verdict(self, loss: float, norm: float) -> Verdict:
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            reason = f"loss {loss}, gradient norm {norm}"
+            reason = f"loss {loss:.4g}, gradient norm {norm:.4g}"
             stop = self.policy.nonfinite == "stop"
             return Verdict(update=False, stop=stop, kind="nonfinite", reason=reason)
         z = self.score(loss)
