@@ -8,7 +8,7 @@ from jaxtyping import Float
 Array = np.ndarray
 
 
-def agreement(x: Float[Array, " items"], y: Float[Array, " items"]) -> tuple[int, int, int]:
+def agreement(x: Float[Array, " items"], y: Float[Array, " others"]) -> tuple[int, int, int]:
     """Pairs of items in the same order by x and by y, in opposite order, and tied in either.
 
     Raises ValueError for fewer than two items or lists of different length.
