@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from course_lib.scaling.fit import Law, bootstrap, fit_law
+from course_lib.scaling.fit import fit_law, theta
 from course_lib.scaling.plan import SECONDS_A_DAY, Hardware
 
 # A dated default, for lack of yours: DeepSeek-V3's report reckons with 2 dollars an H800-hour
@@ -82,26 +82,22 @@ def forecast(
 ) -> Forecast:
     """The loss of a run of ``size`` parameters on ``tokens`` tokens, from finished smaller runs.
 
-    Two doubts are added up by drawing from both: which law it is (bootstrap over the runs), and
-    how far a run lies from its law (a residual of the fit, drawn at random). Neither knows about a
-    curve that bends beyond the runs, so the interval is a lower bound of the doubt.
+    Two doubts are added up by drawing from both. Which law it is: the fitted losses get residuals
+    drawn at random and are fitted again (a grid is designed, so its runs stay and their errors are
+    resampled; Efron 1979, section 7). And how far one run lies from its law: a residual more.
+    Neither knows about a curve that bends beyond the runs: a lower bound of the doubt.
     """
     if not 0 < share < 1:
         raise ValueError(f"share={share}: expected a number between 0 and 1")
     fit = fit_law(n, d, loss)
-    laws = bootstrap(n, d, loss, repeats=repeats, seed=seed)
-    centre = float(fit.law.loss(size, tokens))
-    drawn = _spread(laws, fit.residuals, size, tokens, seed)
-    low, high = np.quantile(drawn, [(1 - share) / 2, (1 + share) / 2])
-    return Forecast(loss=centre, low=float(low), high=float(high), share=share)
-
-
-def _spread(
-    laws: list[Law], residuals: Float[np.ndarray, " runs"], size: float, tokens: float, seed: int
-) -> Float[np.ndarray, " draws"]:
-    """Each law's prediction, times the noise of 20 residuals. residual = log(predicted / real)."""
-    random = np.random.default_rng(seed + 1)
-    said = np.array([law.loss(size, tokens) for law in laws])
+    random = np.random.default_rng(seed)
     # Five numbers were fitted, so the residuals are too small by √(1 - 5/runs).
-    wide = residuals / np.sqrt(max(1 - 5 / len(residuals), 0.1))
-    return (said[:, None] * np.exp(-random.choice(wide, (len(said), 20)))).ravel()
+    errors = -fit.residuals / np.sqrt(max(1 - 5 / len(loss), 0.1))
+    starts, drawn = [theta(fit.law)], []
+    for _ in range(repeats):
+        again = fit.law.loss(n, d) * np.exp(random.choice(errors, len(loss)))
+        law = fit_law(n, d, again, starts=starts).law
+        drawn.append(float(law.loss(size, tokens)) * np.exp(random.choice(errors, 20)))
+    low, high = np.quantile(drawn, [(1 - share) / 2, (1 + share) / 2])
+    centre = float(fit.law.loss(size, tokens))
+    return Forecast(loss=centre, low=float(low), high=float(high), share=share)
