@@ -84,7 +84,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def trained(
+def _trained(
     fault: str, text: Text, sizes: BrokenConfig, seed: int, healthy: Run | None = None
 ) -> Run:
     """The finished run. A stale cache breaks the sampler alone: a healthy run at hand will do."""
@@ -102,7 +102,7 @@ def broken(config: BrokenConfig, work: Path, progress: Callable[[float, str], No
         progress(number / len(planned), f"seed {seed}: {fault} {variant}")
         done = work / f"{fault}-{seed}-{variant}.json".replace(" ", "-")
         if not done.exists():
-            run = trained(fault, text, sizes, seed, healthy.get(seed))
+            run = _trained(fault, text, sizes, seed, healthy.get(seed))
             if fault == HEALTHY:
                 healthy[seed] = run
             about = {"fault": fault, "seed": seed, "variant": variant}
