@@ -133,6 +133,39 @@ def _own_tokens(folder: Path) -> Path:
 
 
 @app.command()
+def plan(
+    model: Annotated[str, typer.Argument(help="a published model, as 'Llama 3 8B'")],
+    device: Annotated[str, typer.Option(help="T4, L4, A100, H100, H200, or gigabytes")] = "A100",
+    batch: Annotated[int, typer.Option(help="rows a step on one device")] = 8,
+    seq: Annotated[int, typer.Option(help="tokens in a row")] = 2048,
+    devices: Annotated[int, typer.Option(help="how many there are to share")] = 8,
+):
+    """Will a training step fit? If not: batch, checkpointing, sharding, LoRA, length, in order."""
+    from course_lib.architecture.published import published
+    from course_lib.pretraining.adviser import Setting, advise
+    from course_lib.scaling.plan import HARDWARE
+
+    try:
+        if device not in HARDWARE and not device.replace(".", "", 1).isdigit():
+            raise ValueError(f"device {device!r}: expected {', '.join(HARDWARE)}, or gigabytes")
+        memory = HARDWARE[device].memory if device in HARDWARE else float(device) * 1e9
+        wanted = Setting(batch=batch, seq=seq)
+        ladder = advise(published(model).sizes, memory, wanted, devices=devices)
+    except ValueError as error:
+        raise _fail(error) from error
+    table = Table("remedy", "batch", "tokens", "devices", "GB needed", "", "what it costs you")
+    for rung in ladder:
+        at, mark = rung.setting, "[green]fits[/green]" if rung.fits else "[red]no[/red]"
+        sizes = (f"{at.batch}", f"{at.seq}", f"{at.shards}", f"{rung.need.total / 1e9:.1f}")
+        table.add_row(rung.remedy, *sizes, mark, rung.why)
+    console.print(table)
+    parts = vars(ladder[-1].need).items()
+    console.print(", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in parts))
+    if not ladder[-1].fits:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor():
     """What is on this machine, what is missing, and the command that mends it."""
     from course_lib.doctor import doctor as examine
