@@ -37,11 +37,12 @@ def read(source: Source) -> nbformat.NotebookNode:
 def exported() -> dict[str, str]:
     """name -> module of every public function and class of course_lib.
 
-    Those of checks don't count: a check is named after what the learner writes.
+    Those of checks don't count: a check is named after what the learner writes. Nor do those of
+    experiments, which are pages of another kind.
     """
     found = {}
     for module in imports.module_names():
-        if module.startswith("course_lib.checks"):
+        if module.startswith("course_lib.checks") or module.endswith(imports.EXPERIMENTS):
             continue
         tree = ast.parse(imports.module_path(module).read_text(encoding="utf-8"))
         for node in tree.body:
