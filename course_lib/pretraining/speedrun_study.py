@@ -186,7 +186,7 @@ class Runner:
         return nats / math.log(2) / text.held_out_bytes
 
 
-def nanogpt(config: SpeedrunConfig) -> Runner:
+def nanogpt_recipe(config: SpeedrunConfig) -> Runner:
     """nanoGPT's recipe for small data: AdamW, 2 % warm-up, cosine to a tenth, clipped at 1."""
     torch.manual_seed(config.seed)
     model = NanoGPTShaped(config.shape)
@@ -197,7 +197,7 @@ def nanogpt(config: SpeedrunConfig) -> Runner:
                   budget=config.core_seconds, compile=config.compile)  # fmt: skip
 
 
-def ours(config: SpeedrunConfig) -> Runner:
+def fastest_recipe(config: SpeedrunConfig) -> Runner:
     """Muon for matrices, Adam for tables and head; 2 % warm-up, 60 % linear cool-down, no decay."""
     model = Fast(config)
     groups = muon_groups(model, config.matrix_lr, config.head_lr, config.embed_lr)
@@ -214,7 +214,8 @@ def ours(config: SpeedrunConfig) -> Runner:
                   budget=config.core_seconds, compile=config.compile)  # fmt: skip
 
 
-RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {"nanoGPT": nanogpt, "ours": ours}
+RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {
+    "nanoGPT": nanogpt_recipe, "ours": fastest_recipe}  # fmt: skip
 
 
 def batch_of(text: Text, config: SpeedrunConfig, step: int) -> tuple[Tensor, Tensor]:

