@@ -76,10 +76,6 @@ def test_chunked_loss_and_gradients_equal_torchs(chunk):
     assert got.item() == pytest.approx(want.item(), rel=1e-13)
     for ours, theirs in zip(got_grads, want_grads, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-14, rtol=1e-12)
-    assert torch.autograd.gradcheck(
-        lambda h, w: chunked_cross_entropy(h, w, targets[:6], 4),
-        (hidden[:6].detach().requires_grad_(), head.detach().requires_grad_()),
-    )
 
 
 def test_chunks_never_hold_the_logits():
