@@ -275,17 +275,20 @@ def configure(argv: list[str] | None = None) -> RunConfig:
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for a rank")
     a = parser.parse_args(argv)
     os.environ["COURSE_PROFILE"] = a.profile or os.environ.get("COURSE_PROFILE", "cpu")
-    p, seq_len = runtime.current(), a.seq_len or runtime.current().seq_len
+    p = runtime.current()
+    for name, value in (("steps", p.pretrain_steps), ("rows", p.pretrain_rows),
+                        ("seq_len", p.seq_len), ("lr", p.pretrain_lr)):  # fmt: skip
+        if getattr(a, name) is None:  # 0 was said by somebody: it is refused, not replaced
+            setattr(a, name, value)
     model = ModelConfig(
         vocab_size=Shards(a.tokens).index["vocab_size"], d_model=p.d_model, n_layers=p.n_layers,
-        n_heads=p.n_heads, n_kv_heads=p.n_kv_heads, d_ff=p.d_ff, max_seq=2 * seq_len,
+        n_heads=p.n_heads, n_kv_heads=p.n_kv_heads, d_ff=p.d_ff, max_seq=2 * a.seq_len,
     )  # fmt: skip
     plan = TrainConfig(
-        steps=a.steps or p.pretrain_steps, batch_rows=a.rows or p.pretrain_rows,
-        lr=a.lr or p.pretrain_lr, seed=a.seed, log_every=a.log_every, save_every=a.save_every,
+        steps=a.steps, batch_rows=a.rows, lr=a.lr, seed=a.seed, log_every=a.log_every, save_every=a.save_every,
     )  # fmt: skip
     return RunConfig(
-        out=a.out, tokens=a.tokens, model=model, train=plan, seq_len=seq_len, eos_id=a.eos_id,
+        out=a.out, tokens=a.tokens, model=model, train=plan, seq_len=a.seq_len, eos_id=a.eos_id,
         keep=a.keep, timeout=a.timeout, policy=Policy(nonfinite=a.nonfinite, spike=a.spike),
     )  # fmt: skip
 

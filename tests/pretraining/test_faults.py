@@ -426,3 +426,21 @@ def test_torchrun_runs_the_command_and_a_killed_rank_ends_it(shards, tmp_path):
     assert events(running.configure(options), "resumed")[-1]["saved_by"] == 2
 
 
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--steps", "0"), "steps=0: expected at least 1"),
+        (("--rows", "0"), "batch_rows=0: expected at least 1"),
+        (("--lr", "0"), "lr=0.0"),
+        (("--seq-len", "0"), "0"),
+    ],
+)
+def test_a_zero_is_refused_and_not_taken_for_the_profiles_size(
+    shards, tmp_path, monkeypatch, capsys, wrong, said
+):
+    monkeypatch.setenv("COURSE_PROFILE", "cpu")
+    options = ["--out", str(tmp_path / "run"), "--tokens", str(shards), *wrong]
+    assert running.main(options) == Exit.REFUSED
+    assert said in capsys.readouterr().err
