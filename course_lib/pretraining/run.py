@@ -285,7 +285,8 @@ def configure(argv: list[str] | None = None) -> RunConfig:
         n_heads=p.n_heads, n_kv_heads=p.n_kv_heads, d_ff=p.d_ff, max_seq=2 * a.seq_len,
     )  # fmt: skip
     plan = TrainConfig(
-        steps=a.steps, batch_rows=a.rows, lr=a.lr, seed=a.seed, log_every=a.log_every, save_every=a.save_every,
+        steps=a.steps, batch_rows=a.rows, lr=a.lr, seed=a.seed,
+        log_every=a.log_every, save_every=a.save_every,
     )  # fmt: skip
     return RunConfig(
         out=a.out, tokens=a.tokens, model=model, train=plan, seq_len=a.seq_len, eos_id=a.eos_id,
