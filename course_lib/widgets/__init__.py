@@ -2,7 +2,8 @@
 
 A script `<name>.js` is one JavaScript expression: an object with a method `draw(root, data)` that
 builds the picture inside the element `root`, and the pure functions it uses, which tests call by
-themselves. No script asks anything of the network.
+themselves. No script asks anything of the network. `_form.js` is no picture: it gives the labelled
+controls that calculators share, which `draw` finds under the name `form`.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ def script(name: str) -> str:
     """The source of `<name>.js`. Raises ValueError that lists the scripts there are."""
     path = FOLDER / f"{name}.js"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.js")))
+        known = ", ".join(sorted(found.stem for found in FOLDER.glob("[!_]*.js")))
         raise ValueError(f"{name!r} is no interactive picture: expected one of {known}")
     return path.read_text(encoding="utf-8")
 
@@ -35,6 +36,7 @@ def markup(name: str, data: object, caption: str) -> str:
         f'<figure class="course-figure" style="margin:1rem 0;max-width:100%"><div id="{root}">'
         "This picture needs JavaScript.</div>"
         f'<script>(() => {{ const root = document.getElementById("{root}"); root.textContent = "";'
+        f"\nconst form = {script('_form').strip()};"
         f"\nconst widget = {script(name).strip().removesuffix(';')};\n"
         f"widget.draw(root, {values}); }})();</script>"
         f"{show.figcaption(caption)}</figure>"

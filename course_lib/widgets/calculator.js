@@ -83,39 +83,10 @@
   },
 
   draw(root, { models, labels }) {
-    const make = (tag, style, text) => {
-      const element = document.createElement(tag);
-      element.style.cssText = style;
-      if (text !== undefined) element.textContent = text;
-      return element;
-    };
-    const field = "box-sizing:border-box;width:100%;min-height:1.9em;font:inherit;color:inherit;background:transparent;border:1px solid currentColor;border-radius:.25em;padding:.1em .3em";
-    const grid = "display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.4em .8em;margin:.5em 0";
-    const inputs = {};
-    const labelled = (parent, key, text, control) => {
-      const box = make("div", ""), label = make("label", "display:block;font-size:.85em", text);
-      control.id = `${root.id}-${key}`;
-      label.htmlFor = control.id;
-      box.append(label, control);
-      parent.append(box);
-      inputs[key] = control;
-    };
-    const choice = (options) => {
-      const select = make("select", field);
-      for (const [value, text] of options) {
-        const option = make("option", "color:#111;background:#fff", text);
-        option.value = value;
-        select.append(option);
-      }
-      return select;
-    };
-    const number = (value) => {
-      const input = make("input", field);
-      Object.assign(input, { type: "number", min: 0, step: "any", value });
-      return input;
-    };
+    const { make, inputs, grid, labelled, choice, number: field } = form(root);
+    const number = (value) => field(value, { type: "number", min: 0, step: "any" });
 
-    const top = make("div", grid), sizes = make("div", grid), run = make("div", grid);
+    const top = grid(), sizes = grid(), run = grid();
     labelled(top, "model", "start from", choice(models.map((m, i) => [i, m.name])));
     for (const [key, text] of labels) {
       const start = models[0].sizes[key];

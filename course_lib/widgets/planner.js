@@ -77,41 +77,17 @@
   },
 
   draw(root, { laws, hardware, stars, start }) {
-    const make = (tag, style, text) => {
-      const element = document.createElement(tag);
-      element.style.cssText = style;
-      if (text !== undefined) element.textContent = text;
-      return element;
-    };
-    const field = "box-sizing:border-box;width:100%;min-height:1.9em;font:inherit;color:inherit;background:transparent;border:1px solid currentColor;border-radius:.25em;padding:.1em .3em";
-    const top = make("div", "display:grid;grid-template-columns:repeat(auto-fill,minmax(10rem,1fr));gap:.4em .8em;margin:.5em 0");
-    const inputs = {};
-    const labelled = (key, text, control) => {
-      const box = make("div", ""), label = make("label", "display:block;font-size:.85em", text);
-      control.id = `${root.id}-${key}`;
-      label.htmlFor = control.id;
-      box.append(label, control);
-      top.append(box);
-      inputs[key] = control;
-    };
-    const choice = (options) => {
-      const select = make("select", field);
-      options.forEach((text, i) => {
-        const option = make("option", "color:#111;background:#fff", text);
-        option.value = i;
-        select.append(option);
-      });
-      return select;
-    };
-    const number = (value) => Object.assign(make("input", field), { type: "text", inputMode: "decimal", value });
-    labelled("law", "law", choice(laws.map((l) => l.name)));
-    labelled("flops", "training budget (FLOPs)", number(start.flops));
-    labelled("served", "tokens served in its life", number(start.served));
-    labelled("unique", "different tokens you have", number(start.unique));
-    labelled("hardware", "device", choice(hardware.map((h) => h.name)));
-    labelled("devices", "devices", number(start.devices));
-    labelled("mfu", "utilisation (share of peak)", number(start.mfu));
-    labelled("price", "dollars a device-hour", number(start.price));
+    const { make, inputs, grid, labelled, choice, number: field } = form(root);
+    const number = (value) => field(value, { type: "text", inputMode: "decimal" });
+    const top = grid();
+    labelled(top, "law", "law", choice(laws.map((l, i) => [i, l.name])));
+    labelled(top, "flops", "training budget (FLOPs)", number(start.flops));
+    labelled(top, "served", "tokens served in its life", number(start.served));
+    labelled(top, "unique", "different tokens you have", number(start.unique));
+    labelled(top, "hardware", "device", choice(hardware.map((h, i) => [i, h.name])));
+    labelled(top, "devices", "devices", number(start.devices));
+    labelled(top, "mfu", "utilisation (share of peak)", number(start.mfu));
+    labelled(top, "price", "dollars a device-hour", number(start.price));
     inputs.hardware.value = String(Math.max(0, hardware.findIndex((h) => h.name === start.hardware)));
 
     const scroll = make("div", "overflow-x:auto"), table = make("table", "width:100%;border-collapse:collapse;font-size:.9em");
