@@ -15,6 +15,7 @@ OFFLINE = REPO / "tools" / "offline"
 DEFAULTS = {
     "COURSE_HOME": str(REPO / ".course"),
     "COURSE_PROFILE": "cpu",
+    "COURSE_PROGRESS": "off",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_OFFLINE": "1",
     "MPLBACKEND": "agg",

@@ -8,53 +8,79 @@ answers in every case is the one we name. The report is printed, and returned.
 """
 
 import inspect
-import math
-import random
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from course_lib.checks._values import Compare, close, copied, describe, difference, same
 
 PASS, FAIL = "✓", "✗"
-Compare = Callable[[Any, Any], bool]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a report: what was tried, whether it holds, and what that tells the learner."""
+    """One test: what was tried, whether it holds, and what that tells the learner.
+
+    given: the arguments in words, which a grader doesn't show. weight: how large they are.
+    """
 
     passed: bool
     what: str
     detail: str = ""
+    given: str = ""
+    weight: int = 0
 
     def __str__(self) -> str:
-        mark = PASS if self.passed else FAIL
-        indented = "\n".join("    " + line for line in self.detail.splitlines())
-        return f"{mark} {self.what}" + (f"\n{indented}" if indented else "")
+        lines = [*self.given.splitlines(), *self.detail.splitlines()]
+        indented = "\n".join("    " + line for line in lines)
+        return f"{PASS if self.passed else FAIL} {self.what}" + (f"\n{indented}" if lines else "")
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found. `mistake` is the sentence of the recognised misconception, if any."""
+    """What a check found.
+
+    mistake: the sentence of the recognised misconception, if any. share: of the tests that hold,
+    0 where no ordinary case does.
+    """
 
     title: str
     passed: bool
     findings: tuple[Finding, ...]
     mistake: str | None = None
+    share: float = 0.0
+
+    @property
+    def smallest_failure(self) -> Finding | None:
+        """The failing test with the least to look at."""
+        failed = [finding for finding in self.findings if not finding.passed]
+        return min(failed, key=lambda finding: finding.weight, default=None)
+
+    def lines(self) -> list[tuple[bool, str]]:
+        """What is said, each line good or bad: a learner meets one failing test at a time."""
+        good, total = sum(f.passed for f in self.findings), len(self.findings)
+        said = [(True, f"{good} of {total} tests hold")] if good else []
+        if first := self.smallest_failure:
+            said.append((False, str(first)[2:]))
+        if self.mistake:
+            said.append((False, f"This looks familiar\n    {self.mistake}"))
+        return said
 
     def __str__(self) -> str:
-        head = f"{PASS if self.passed else FAIL} {self.title}"
-        return "\n".join([head, *(str(finding) for finding in self.findings)])
+        told = [(self.passed, self.title), *self.lines()]
+        return "\n".join(f"{PASS if good else FAIL} {text}" for good, text in told)
 
     def _repr_html_(self) -> str:
-        return ""  # already printed: a cell that ends with the check shall not show it twice
+        return ""  # already said: a cell that ends with the check shall not show it twice
 
     def __repr__(self) -> str:
         return f"<check {self.title}: {'passed' if self.passed else 'not yet'}>"
+
+
+def announce(report: CheckReport) -> None:
+    """Say what was found."""
+    print(report)
 
 
 def run_check(
@@ -87,7 +113,7 @@ def run_check(
             finding = Finding(False, name, "Nothing here yet: replace `raise NotImplementedError`.")
             return _finish(title, [finding])
         except Exception as error:  # a learner's function may raise anything
-            findings.append(Finding(False, name, _learner_traceback(error, fn)))
+            findings.append(Finding(False, name, learner_traceback(error, fn)))
             return _finish(title, findings)
         answers.append(answer)
         findings.append(_judge(name, answer, right, changed, compare))
@@ -105,80 +131,12 @@ def report(title: str, findings: Sequence[Finding], mistake: str | None = None) 
     return _finish(title, list(findings), mistake)
 
 
-def close(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
-    """Same shape and near values, NaN in the same places; containers part by part."""
-    if isinstance(want, Tensor):
-        if not isinstance(got, Tensor) or got.shape != want.shape:
-            return False
-        if want.dtype == torch.bool or got.dtype == torch.bool:
-            return got.dtype == want.dtype and bool((got == want).all())
-        got, want = got.detach().double(), want.detach().double()
-        return torch.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
-    if isinstance(want, bool) or want is None or isinstance(want, str):
-        return got == want
-    if isinstance(want, int | float):
-        value = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
-        if not isinstance(value, int | float):
-            return False
-        return math.isclose(value, want, rel_tol=rtol, abs_tol=atol)
-    if isinstance(want, Mapping):
-        return (
-            isinstance(got, Mapping)
-            and got.keys() == want.keys()
-            and all(close(got[key], want[key], rtol, atol) for key in want)
-        )
-    if isinstance(want, Sequence):
-        return (
-            isinstance(got, Sequence)
-            and not isinstance(got, str)
-            and len(got) == len(want)
-            and all(close(g, w, rtol, atol) for g, w in zip(got, want, strict=True))
-        )
-    return bool(got == want)
-
-
-def describe(value: Any, short: int = 60) -> str:
-    """A value in a few words: the shape of a tensor, the start of a text."""
-    if isinstance(value, Tensor):
-        if value.numel() == 1:
-            return f"{value.item():.6g}" if value.is_floating_point() else str(value.item())
-        return f"tensor {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, tuple):
-        return ", ".join(describe(part, short) for part in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={describe(part, short)}" for key, part in value.items())
-    text = repr(value)
-    return text if len(text) <= short else text[: short - 1] + "…"
-
-
 def _judge(name: str, got: Any, want: Any, changed: bool, compare: Compare) -> Finding:
     if changed:
         return Finding(False, name, "Your function changed its argument in place: copy it first.")
     if compare(got, want):
         return Finding(True, name)
-    return Finding(False, name, _difference(got, want))
-
-
-def _difference(got: Any, want: Any) -> str:
-    if got is None and want is not None:
-        return "Your function returned None: is there a `return`?"
-    if isinstance(want, Tensor) and not isinstance(got, Tensor):
-        return f"You returned a {type(got).__name__}, expected a {describe(want)}."
-    if isinstance(want, Tensor) and got.shape != want.shape:
-        return f"Your shape is {tuple(got.shape)}, expected {tuple(want.shape)}."
-    if isinstance(want, Tensor) and torch.isnan(got.double()).any():
-        where = int(torch.isnan(got.double()).sum())
-        return f"{where} of your {got.numel()} values are NaN."
-    if isinstance(want, Tensor) and want.numel() > 1:
-        apart = (got.double() - want.double()).abs()
-        at = tuple(int(i) for i in torch.unravel_index(apart.argmax(), apart.shape))
-        return (
-            f"Farthest apart at {list(at)}: you have {describe(got[at])}, expected "
-            f"{describe(want[at])}; {int((apart > 1e-4).sum())} of {apart.numel()} values differ."
-        )
-    return f"You have {describe(got)}, expected {describe(want)}."
+    return Finding(False, name, difference(got, want))
 
 
 def _recognise(
@@ -202,43 +160,17 @@ def _recognise(
 
 def _call(fn: Callable, case: Any) -> tuple[Any, bool]:
     """The answer on a fresh copy of the arguments, and whether the copy was changed."""
-    given = _copy(case)
+    given = copied(case)
     if isinstance(given, Mapping):
         answer = fn(**given)
     elif isinstance(given, tuple):
         answer = fn(*given)
     else:
         answer = fn(given)
-    return answer, not _same(given, case)
+    return answer, not same(given, case)
 
 
-def _copy(value: Any) -> Any:
-    """A copy of what a function could change; anything else (a tokenizer, a world) is shared."""
-    if isinstance(value, Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, torch.Generator):
-        return value.clone_state()
-    if isinstance(value, nn.Module | random.Random):
-        return deepcopy(value)
-    if isinstance(value, Mapping):
-        return {key: _copy(part) for key, part in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(_copy, value))
-    return value
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Bit-equal, as far as tensors, numbers, texts and their containers go."""
-    if isinstance(a, Tensor):
-        return a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
-    if isinstance(a, Mapping):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return a == b if isinstance(a, str | int | float | bool) else True
-
-
-def _learner_traceback(error: Exception, fn: Callable) -> str:
+def learner_traceback(error: Exception, fn: Callable) -> str:
     """The learner's own frames of the traceback, without the machinery's."""
     code = getattr(inspect.unwrap(fn), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
@@ -253,5 +185,5 @@ def _finish(title: str, findings: list[Finding], mistake: str | None = None) -> 
     if mistake is not None:
         findings = [*findings, Finding(False, "This looks familiar", mistake)]
     done = CheckReport(title, all(f.passed for f in findings), tuple(findings), mistake)
-    print(done)
+    announce(done)
     return done

@@ -1,7 +1,7 @@
 import pytest
 
 from course_lib.checks import data as check
-from course_lib.checks._data_privacy import MASK_MISTAKES, mask_cards_reference
+from course_lib.checks.data._pii_masking import MASK_MISTAKES, mask_cards_reference
 
 
 def test_the_reference_passes():

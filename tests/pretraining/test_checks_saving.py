@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib.checks import _pretraining_saving as check
+from course_lib.checks.pretraining import _atomic_save as check
 
 
 def with_another_name(disk, content):

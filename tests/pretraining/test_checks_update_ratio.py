@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_lib.checks import pretraining as check
-from course_lib.checks._pretraining_update_ratio import UPDATE_RATIO_MISTAKES
+from course_lib.checks.pretraining._update_ratio import UPDATE_RATIO_MISTAKES
 
 
 def flat(tensors):

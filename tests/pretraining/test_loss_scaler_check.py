@@ -3,12 +3,12 @@
 import pytest
 
 from course_lib.checks import pretraining as check
-from course_lib.checks._pretraining_loss_scaler import LOSS_SCALER_MISTAKES, _step
+from course_lib.checks.pretraining._loss_scaler import LOSS_SCALER_MISTAKES, _step
 
 
 def test_the_right_answer_passes(capsys):
     assert check.loss_scaler(_step).passed
-    assert "7 cases equal the reference" in capsys.readouterr().out
+    assert "✓ Loss scaler" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("sentence", LOSS_SCALER_MISTAKES, ids=lambda s: s[:40])

@@ -2,12 +2,12 @@
 
 import pytest
 
-from course_lib.checks import _scaling_huber, _scaling_isoflop
 from course_lib.checks import scaling as check
+from course_lib.checks.scaling import _huber, _isoflop
 
 CHECKS = {
-    "isoflop": (check.isoflop, _scaling_isoflop._reference, check.ISOFLOP_MISTAKES),
-    "huber": (check.huber_objective, _scaling_huber._reference, check.HUBER_MISTAKES),
+    "isoflop": (check.isoflop, _isoflop._reference, check.ISOFLOP_MISTAKES),
+    "huber": (check.huber_objective, _huber._reference, check.HUBER_MISTAKES),
 }
 CASES = [(name, sentence) for name, (_, _, known) in CHECKS.items() for sentence in known]
 

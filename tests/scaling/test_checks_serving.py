@@ -2,8 +2,8 @@
 
 import pytest
 
-from course_lib.checks import _scaling_serving as serving
 from course_lib.checks import scaling as check
+from course_lib.checks.scaling import _serving_optimum as serving
 
 
 def test_the_reference_passes(capsys):

@@ -5,25 +5,25 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._pretraining_accumulation import (  # noqa: F401
+from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks.pretraining._accumulation import (  # noqa: F401
     ACCUMULATION_MISTAKES,
     accumulation,
 )
-from course_lib.checks._pretraining_adamw import ADAMW_MISTAKES, adamw_step  # noqa: F401
-from course_lib.checks._pretraining_loss_scaler import (  # noqa: F401
-    LOSS_SCALER_MISTAKES,
-    loss_scaler,
-)
-from course_lib.checks._pretraining_saving import (  # noqa: F401
+from course_lib.checks.pretraining._adamw import ADAMW_MISTAKES, adamw_step  # noqa: F401
+from course_lib.checks.pretraining._atomic_save import (  # noqa: F401
     ATOMIC_SAVE_MISTAKES,
     Disk,
     atomic_save,
 )
-from course_lib.checks._pretraining_update_ratio import (  # noqa: F401
+from course_lib.checks.pretraining._loss_scaler import (  # noqa: F401
+    LOSS_SCALER_MISTAKES,
+    loss_scaler,
+)
+from course_lib.checks.pretraining._update_ratio import (  # noqa: F401
     UPDATE_RATIO_MISTAKES,
     update_ratio,
 )
-from course_lib.checks._report import CheckReport, run_check
 from course_lib.pretraining.train import IGNORE, cross_entropy
 
 

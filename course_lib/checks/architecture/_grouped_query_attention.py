@@ -1,4 +1,4 @@
-"""Instant checks of the architecture chapter's exercises."""
+"""Grouped-query attention: scores, mask, softmax, mix, with key heads shared by neighbours."""
 
 from collections.abc import Callable
 
@@ -6,33 +6,23 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.attention import causal_mask, document_mask, plain_attention
-from course_lib.checks._architecture_families import QK_NORM_MISTAKES, qk_norm
-from course_lib.checks._architecture_online_softmax import (
-    ONLINE_SOFTMAX_MISTAKES,
-    online_softmax,
+from course_lib.checks._exercise import Case, Exercise
+
+SIZES = (  # query heads, key heads, queries, keys, size of a head; one head a group comes first:
+    # it separates errors of the softmax from errors of the grouping
+    ("every query head has its own key head", 2, 2, 5, 5, 8),
+    ("two query heads share a key head", 4, 2, 6, 6, 8),
+    ("three share one, and the queries are the last of the keys", 6, 2, 3, 7, 4),
+    ("all share one key head", 4, 1, 6, 6, 16),
 )
-from course_lib.checks._architecture_positions import ROPE_MISTAKES, rope
-from course_lib.checks._architecture_sampling import TOP_P_MISTAKES, top_p
-from course_lib.checks._report import CheckReport, run_check
-
-__all__ = [
-    "MISTAKES", "ONLINE_SOFTMAX_MISTAKES", "QK_NORM_MISTAKES", "ROPE_MISTAKES", "TOP_P_MISTAKES",
-    "grouped_query_attention", "online_softmax", "qk_norm", "rope", "top_p",
-]  # fmt: skip
 
 
-def grouped_query_attention(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> CheckReport:
-    """Check fn(q, k, v, mask) -> [batch, n_heads, q, d_head] against `plain_attention`.
-
-    q is [batch, n_heads, q, d_head]; k and v have n_kv_heads; mask is [batch, q, k], True = look.
-    """
-    generator = torch.Generator().manual_seed(0)
-    # One head a group comes first: it separates errors of the softmax from errors of the grouping.
-    sizes = [(2, 2, 5, 5, 8), (4, 2, 6, 6, 8), (6, 2, 3, 7, 4), (4, 1, 6, 6, 16)]
-    cases = [_case(*size, generator) for size in sizes]
-    return run_check(
-        "Grouped-query attention", fn, cases, plain_attention, mistakes=MISTAKES
-    )
+def _cases(seed: int) -> list[Case]:
+    generator = torch.Generator().manual_seed(seed)
+    cases = [Case(what, _case(*sizes, generator)) for what, *sizes in SIZES]
+    single = Case("one token that sees itself", _case(2, 1, 1, 1, 4, generator), edge=True)
+    empty = tuple(part[:0] for part in _case(2, 1, 3, 3, 4, generator))
+    return [*cases, single, Case("a batch of no rows", empty, edge=True)]
 
 
 def _case(
@@ -74,7 +64,7 @@ def _changed(**change) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     return lambda q, k, v, mask: _attend(q, k, v, mask, **change)
 
 
-MISTAKES = {
+_MISTAKES = {
     "The scores are not divided by sqrt(d_head): they grow with the size of a head, and the "
     "softmax saturates.": _changed(scale=lambda d_head: 1.0),
     "You divide by d_head, not by its square root: the weights come out too even.": _changed(
@@ -98,3 +88,17 @@ MISTAKES = {
         repeat=lambda x, n: x.repeat(1, n, 1, 1)
     ),
 }
+
+grouped_query_attention = Exercise(
+    name="architecture/grouped_query_attention",
+    title="Grouped-query attention",
+    answer="my_attention",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=plain_attention,
+    mistakes=_MISTAKES,
+    gradients=(0, 1, 2),
+    forbidden=("scaled_dot_product_attention", "MultiheadAttention", "flex_attention"),
+)

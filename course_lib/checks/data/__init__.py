@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from course_lib.checks._data_loader import NEXT_BATCH_MISTAKES, next_batch
-from course_lib.checks._data_minhash import CANDIDATE_MISTAKES, candidate_pairs
-from course_lib.checks._data_privacy import MASK_MISTAKES, mask_cards
-from course_lib.checks._data_wordpiece import WORDPIECE_MISTAKES, wordpiece_encode
 from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks.data._loader_resume import NEXT_BATCH_MISTAKES, next_batch
+from course_lib.checks.data._minhash import CANDIDATE_MISTAKES, candidate_pairs
+from course_lib.checks.data._pii_masking import MASK_MISTAKES, mask_cards
+from course_lib.checks.data._wordpiece_encode import WORDPIECE_MISTAKES, wordpiece_encode
 from course_lib.data.bpe import Pair, merge_pair
 
 __all__ = ["CANDIDATE_MISTAKES", "MASK_MISTAKES", "MISTAKES", "NEXT_BATCH_MISTAKES",

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from course_lib.checks._report import CheckReport, run_check
-from course_lib.checks._scaling_huber import HUBER_MISTAKES, huber_objective  # noqa: F401
-from course_lib.checks._scaling_isoflop import ISOFLOP_MISTAKES, isoflop  # noqa: F401
-from course_lib.checks._scaling_serving import cheapest_to_serve  # noqa: F401
+from course_lib.checks.scaling._huber import HUBER_MISTAKES, huber_objective  # noqa: F401
+from course_lib.checks.scaling._isoflop import ISOFLOP_MISTAKES, isoflop  # noqa: F401
+from course_lib.checks.scaling._serving_optimum import cheapest_to_serve  # noqa: F401
 from course_lib.scaling.fit import Law
 from course_lib.scaling.plan import besiroglu_2024, compute_optimal, hoffmann_2022
 

@@ -1,0 +1,168 @@
+"""The machinery behind every check: right, wrong, recognised, broken and half right answers."""
+
+import pytest
+import torch
+
+from course_lib.checks import _progress
+from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks._values import close, describe
+
+
+def shares(x):
+    return x / x.sum(-1, keepdim=True)
+
+
+def shares_of_columns(x):
+    return x / x.sum(0, keepdim=True)
+
+
+def cases(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        Case("two rows", (torch.tensor([[1.0, 3.0], [2.0, 2.0]]) + seed,)),
+        Case("many rows", (torch.rand(5, 4, generator=generator),)),
+        Case("no rows", (torch.zeros(0, 4),), edge=True),
+    ]
+
+
+def not_shifted(answer, seed):
+    x = torch.rand(2, 3)
+    return None if close(answer(2 * x), answer(x)) else "twice the numbers have other shares"
+
+
+EXERCISE = Exercise(
+    name="data/shares", title="Shares", answer="my_shares", kind="warm-up", minutes=5, points=2,
+    cases=cases, reference=shares, mistakes={"Sum over the last axis.": shares_of_columns},
+    properties=(Property("the unit doesn't matter", not_shifted),),
+)  # fmt: skip
+
+
+def test_a_right_answer_passes(capsys):
+    done = EXERCISE(lambda x: x / x.sum(1).unsqueeze(1))
+    assert done.passed and done.mistake is None and done.share == 1
+    assert capsys.readouterr().out == "✓ Shares\n✓ 4 of 4 tests hold\n"
+
+
+def test_a_known_mistake_is_named(capsys):
+    done = EXERCISE(shares_of_columns)
+    assert not done.passed
+    assert done.mistake == "Sum over the last axis."
+    assert "Sum over the last axis." in capsys.readouterr().out
+
+
+def test_an_unknown_mistake_shows_the_smallest_input_that_fails():
+    done = EXERCISE(lambda x: torch.zeros_like(x))
+    assert done.mistake is None
+    assert done.smallest_failure.what == "two rows"
+    assert "Farthest apart at [0, 1]: you have 0, expected 0.75" in str(done)
+
+
+def test_an_edge_alone_earns_nothing():
+    done = EXERCISE.examine(lambda x: torch.zeros_like(x), seed=3)
+    assert [f.passed for f in done.findings] == [False, False, True]
+    assert done.share == 0
+
+
+def test_half_right_earns_a_share():
+    def no_empty(x):
+        if not len(x):
+            raise ValueError("empty")
+        return shares(x)
+
+    assert EXERCISE.examine(no_empty, seed=3).share == 0.75
+
+
+def broken(x):
+    return x @ torch.ones(7)
+
+
+def spoils(x):
+    return x.div_(x.sum(-1, keepdim=True))
+
+
+def stub(x):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (broken, "return x @ torch.ones(7)"),
+        (spoils, "changed its argument in place"),
+        (stub, "replace `raise NotImplementedError`"),
+        (lambda x: None, "is there a `return`?"),
+        (lambda x: x.sum(-1), "Your shape is (2,), expected (2, 2)"),
+        (lambda x: x / 0, "you have inf"),
+        (lambda x: x * float("nan"), "4 of your 4 values are NaN"),
+        (lambda x: x.tolist(), "You returned a list"),
+        (lambda x, y: x, "Your function takes (x, y), expected (x)"),
+        (torch.ones(2), "expected a function of (x)"),
+    ],
+)
+def test_what_goes_wrong_is_said(answer, said):
+    done = EXERCISE(answer)
+    assert not done.passed and done.share == 0
+    assert said in str(done)
+
+
+def test_the_traceback_is_the_learners_own():
+    said = str(EXERCISE(broken))
+    assert "_exercise.py" not in said and "_report.py" not in said
+
+
+def test_gradients_count_where_the_exercise_says_so():
+    def detached(x):
+        return shares(x).detach() + 0 * x.sum()
+
+    taught = Exercise(**{**vars(EXERCISE), "gradients": (0,), "properties": ()})
+    assert taught.examine(shares, 1).passed
+    said = str(taught.examine(detached, 1))
+    assert "the gradient of x is another" in said
+
+
+def power(x, BASE):
+    return x**BASE
+
+
+def test_a_variant_has_other_constants():
+    exercise = Exercise(
+        name="data/power", title="Power", answer="my_power", kind="warm-up", minutes=5, points=2,
+        cases=lambda seed: [Case("a number", (3.0 + seed,))], reference=power,
+        mistakes={"Times, not to the power.": lambda x, BASE: x * BASE},
+        constants={"BASE": (2, 3)},
+    )  # fmt: skip
+    assert exercise.examine(lambda x: x * x, 0).passed
+    cubed = exercise.variant(BASE=3)
+    assert cubed.examine(lambda x: x**3, 0).passed
+    assert "Times" in cubed.examine(lambda x: 3 * x, 0).mistake
+    with pytest.raises(ValueError, match=r"BASE=4, expected BASE in \(2, 3\)"):
+        exercise.variant(BASE=4)
+
+
+def test_an_exercise_of_edges_alone_is_refused():
+    empty = Exercise(**{**vars(EXERCISE), "cases": lambda seed: cases(seed)[2:]})
+    with pytest.raises(ValueError, match="no ordinary case"):
+        empty.examine(shares, 0)
+
+
+def test_tries_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.setenv("COURSE_PROGRESS", "on")
+    EXERCISE(shares_of_columns), EXERCISE(shares), EXERCISE(stub)
+    note = _progress.read()["data/shares"]
+    assert note["tries"] == 3 and note["passed"]
+    _progress.path().write_text("{ torn")
+    assert _progress.read() == {}
+
+
+def test_close_by_hand():
+    assert close(1.0 + 1e-7, 1.0) and not close(1.01, 1.0)
+    assert close([1, {"a": torch.ones(2)}], [1, {"a": torch.ones(2)}])
+    assert not close(torch.ones(2), torch.ones(2, 1))
+    assert not close([1, 2], [1])
+    assert not close(torch.ones(2), torch.tensor([True, True]))
+    assert close(torch.tensor(2.0), 2.0) and not close("2", 2.0) and not close(None, 0)
+
+
+def test_describe_by_hand():
+    assert describe((torch.zeros(2, 3), "ab", 0.5)) == "tensor (2, 3) float32, 'ab', 0.5"
