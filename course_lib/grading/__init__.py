@@ -1,0 +1,1 @@
+"""Grading of untrusted answers: a sandboxed worker computes, a judge outside compares."""

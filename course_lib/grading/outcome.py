@@ -1,0 +1,62 @@
+"""What is graded, and what comes of it: plain data, passed between the desk and the judge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """One student's work, taken apart and not run.
+
+    answers: exercise -> the source that defines its answer. constants: exercise -> the variant that
+    this student was given. problems: what could not be read, in words for the student.
+    """
+
+    student: str
+    files: tuple[str, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """One exercise of one student.
+
+    status: "passed", "partly", "wrong", "not attempted", or how the answer ended ("out of time",
+    "ended by SIGSEGV", …). tests: (holds, label). said: the answer's own error or how a value
+    differs, with no hidden input in it. review: why somebody should look at it, "" if nobody need.
+    """
+
+    exercise: str
+    points: float
+    out_of: int
+    status: str
+    tests: tuple[tuple[bool, str], ...] = ()
+    mistake: str | None = None
+    said: str = ""
+    seconds: float = 0.0
+    review: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """All of one student. digest: of what was graded and of the grader. sandboxed: by a wall."""
+
+    student: str
+    digest: str
+    graded: tuple[Graded, ...]
+    problems: tuple[str, ...] = ()
+    seconds: float = 0.0
+    sandboxed: bool = True
+
+    @property
+    def points(self) -> float:
+        """The sum over the exercises."""
+        return sum(one.points for one in self.graded)
+
+    @property
+    def out_of(self) -> int:
+        """What could be had."""
+        return sum(one.out_of for one in self.graded)

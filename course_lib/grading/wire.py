@@ -1,0 +1,162 @@
+"""Values as plain JSON, both ways: what crosses the wall between the judge and a student's code.
+
+The worker inside the sandbox runs this very file, without the rest of the package, so it imports
+nothing but the standard library until a tensor comes along. What comes out of the sandbox is not
+trusted: `decode` builds numbers, texts, containers and tensors, checks every size, and nothing in
+the data can name a class or run code. Pickle is never used.
+"""
+
+import base64
+import math
+from typing import Any
+
+MAX_DEPTH = 24
+MAX_NODES = 100_000
+MAX_BYTES = 8 << 20  # of tensors and byte strings, decoded
+DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
+DTYPES += ("bool",)
+ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+class Refused(ValueError):
+    """A value that may not cross: too big, too deep, or of a kind that has no plain form."""
+
+
+class _Budget:
+    """How much of a value may still come."""
+
+    def __init__(self):
+        self.nodes, self.bytes = MAX_NODES, MAX_BYTES
+
+    def take(self, depth: int, size: int = 0) -> None:
+        self.nodes -= 1
+        self.bytes -= size
+        if depth > MAX_DEPTH:
+            raise Refused(f"nested deeper than {MAX_DEPTH} levels (or it contains itself)")
+        if self.nodes < 0:
+            raise Refused(f"more than {MAX_NODES:,} values")
+        if self.bytes < 0:
+            raise Refused(f"more than {MAX_BYTES:,} bytes of tensors and texts")
+
+
+def encode(value: Any) -> Any:
+    """``value`` as JSON. Tensors as dtype, shape and base64; NaN and infinities by name.
+
+    Raises Refused for what is too big, too deep, or of another type than numbers, texts, bytes,
+    None, lists, tuples, sets, dicts and torch tensors.
+    """
+    return _encode(value, 0, _Budget())
+
+
+def _encode(value: Any, depth: int, budget: _Budget) -> Any:
+    budget.take(depth)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return {"int": str(int(value))} if abs(value) >= 2**53 else int(value)
+    if isinstance(value, float):
+        plain = float(value)
+        return plain if math.isfinite(plain) else {"float": str(plain)}
+    if isinstance(value, str):
+        budget.take(depth, len(value))
+        return str(value)
+    if isinstance(value, bytes | bytearray):
+        budget.take(depth, len(value))
+        return {"bytes": base64.b64encode(bytes(value)).decode()}
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = [_encode(part, depth + 1, budget) for part in value]
+        return parts if isinstance(value, list) else {_kind(value): parts}
+    if isinstance(value, dict):
+        return {
+            "dict": [
+                [_encode(key, depth + 1, budget), _encode(part, depth + 1, budget)]
+                for key, part in value.items()
+            ]
+        }
+    return {"tensor": _encode_tensor(value, depth, budget)}
+
+
+def _kind(value: Any) -> str:
+    return "tuple" if isinstance(value, tuple) else "set"
+
+
+def _encode_tensor(value: Any, depth: int, budget: _Budget) -> dict:
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        raise Refused(f"a {type(value).__name__} has no plain form: return numbers or tensors")
+    dtype = str(value.dtype).removeprefix("torch.")
+    if dtype not in DTYPES or value.layout != torch.strided or value.device.type != "cpu":
+        raise Refused(f"a {value.dtype} tensor on {value.device}: expected a dense one, on the CPU")
+    budget.take(depth, value.numel() * value.element_size())
+    flat = value.detach().resolve_conj().contiguous().reshape(-1).view(torch.uint8)
+    data = base64.b64encode(bytes(flat.tolist())).decode()
+    return {"dtype": dtype, "shape": list(value.shape), "data": data}
+
+
+def decode(data: Any) -> Any:
+    """The value that ``data`` stands for. Raises Refused for anything `encode` doesn't write."""
+    return _decode(data, 0, _Budget())
+
+
+def _decode(data: Any, depth: int, budget: _Budget) -> Any:
+    budget.take(depth)
+    if data is None or isinstance(data, bool | int | float):
+        return data
+    if isinstance(data, str):
+        budget.take(depth, len(data))
+        return data
+    if isinstance(data, list):
+        return [_decode(part, depth + 1, budget) for part in data]
+    if not isinstance(data, dict) or len(data) != 1:
+        raise Refused(f"{str(data)[:60]!r} is no value")
+    (kind, inner), = data.items()
+    try:
+        return _TAGS[kind](inner, depth, budget)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused(f"{kind!r}: not a value that the worker may send") from error
+
+
+def _decode_parts(parts: list, depth: int, budget: _Budget) -> list:
+    return [_decode(part, depth + 1, budget) for part in parts]
+
+
+def _decode_bytes(text: str, depth: int, budget: _Budget) -> bytes:
+    budget.take(depth, len(text) * 3 // 4)
+    return base64.b64decode(text, validate=True)
+
+
+def _decode_tensor(inner: dict, depth: int, budget: _Budget) -> Any:
+    import torch
+
+    dtype, shape = inner["dtype"], inner["shape"]
+    if dtype not in DTYPES or not all(type(size) is int and size >= 0 for size in shape):
+        raise Refused(f"a tensor of {dtype!r}, shape {shape!r}")
+    raw = _decode_bytes(inner["data"], depth, budget)
+    kind = getattr(torch, dtype)
+    if math.prod(shape) * kind.itemsize != len(raw):
+        raise Refused(f"a tensor of shape {shape} with {len(raw)} bytes")
+    if not raw:
+        return torch.empty(shape, dtype=kind)
+    return torch.frombuffer(bytearray(raw), dtype=kind).reshape(shape)
+
+
+_TAGS = {
+    "int": lambda text, depth, budget: _long(text),
+    "float": lambda text, depth, budget: ODD_FLOATS[text],
+    "bytes": _decode_bytes,
+    "tuple": lambda parts, depth, budget: tuple(_decode_parts(parts, depth, budget)),
+    "set": lambda parts, depth, budget: set(_decode_parts(parts, depth, budget)),
+    "dict": lambda pairs, depth, budget: {
+        _decode(key, depth + 1, budget): _decode(part, depth + 1, budget) for key, part in pairs
+    },
+    "tensor": _decode_tensor,
+}
+
+
+def _long(text: str) -> int:
+    if len(text) > 4_000:
+        raise Refused(f"an integer of {len(text)} digits")
+    return int(text)
