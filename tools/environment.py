@@ -19,7 +19,7 @@ from rattler import MatchSpec
 REPO = Path(__file__).resolve().parent.parent
 TARGET = REPO / "environment.yml"
 HEADER = "# Made from pyproject.toml by `make env`; edit that file instead.\n"
-EXTRAS = [part for extra in ("book", "peers", "dev") for part in ("-e", extra)]
+EXTRAS = [part for extra in ("book", "peers", "grade", "dev") for part in ("-e", extra)]
 COMMAND = ["yaml", "-n", "llm-course", *EXTRAS, "--python-include", "infer"]
 
 

@@ -33,7 +33,7 @@ def wanted() -> list[Requirement]:
     """What pyproject.toml asks for, the extras of the book included."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     lines = list(project["dependencies"])
-    for extra in ("book", "peers", "dev"):
+    for extra in ("book", "peers", "grade", "dev"):
         lines += project["optional-dependencies"][extra]
     return [Requirement(line) for line in lines + BUILD]
 
