@@ -17,7 +17,16 @@ from typing import Any
 from course_lib.checks import _progress
 from course_lib.checks._gradients import with_gradients
 from course_lib.checks._report import CheckReport, Finding, announce, learner_traceback
-from course_lib.checks._values import Compare, close, copied, describe, difference, same, size_of
+from course_lib.checks._values import (
+    Compare,
+    close,
+    copied,
+    describe,
+    difference,
+    in_words,
+    same,
+    size_of,
+)
 
 EDGES_LAST = 10**9  # the failing test that is shown is an ordinary one, where there is one
 KINDS = ("warm-up", "build", "diagnose", "predict")
@@ -158,7 +167,7 @@ class Exercise:
 
     def _judge(self, case: Case, got: _Outcome, right: _Outcome, answer: Callable) -> Finding:
         weight = size_of(case.arguments) + (EDGES_LAST if case.edge else 0)
-        shown = "given " + describe(case.arguments)
+        shown = "given " + in_words(self._names(), case.arguments).replace("\n", "\n      ")
         if got.changed and not right.changed:
             said = "Your function changed its argument in place: copy it first."
             return Finding(False, case.what, said, shown, weight)
@@ -179,7 +188,7 @@ class Exercise:
         (value, slopes), (right, right_slopes) = got, want
         if not self.compare(value, right):
             return difference(value, right)
-        names = list(inspect.signature(self.reference).parameters)
+        names = self._names()
         at = next(
             i for i, pair in enumerate(zip(slopes, right_slopes, strict=True))
             if not self.compare(*pair)
@@ -189,6 +198,11 @@ class Exercise:
         else:
             what = "is another. " + difference(slopes[at], right_slopes[at])
         return f"The values are right, but the gradient of {names[self.gradients[at]]} {what}"
+
+    def _names(self) -> list[str]:
+        """What the arguments are called, the constants left out."""
+        names = inspect.signature(self.reference).parameters
+        return [name for name in names if name not in self.constants]
 
     def _hold(self, rule: Property, answer: Callable, seed: int) -> Finding:
         try:
@@ -222,8 +236,7 @@ class Exercise:
     def _signature_fault(self, answer: Any) -> CheckReport | None:
         """A report where this can't be called as the exercise calls it."""
         said = None
-        wanted = inspect.signature(self.reference).parameters
-        names = ", ".join(name for name in wanted if name not in self.constants)
+        names = ", ".join(self._names())
         if not callable(answer):
             said = f"This is {describe(answer)}, expected a function of ({names})."
         else:

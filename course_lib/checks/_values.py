@@ -1,6 +1,7 @@
 """Values of exercises: equal within a tolerance, in a few words, copied, and how they differ."""
 
 import math
+import os.path
 import random
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -10,15 +11,19 @@ import torch
 from torch import Tensor, nn
 
 Compare = Callable[[Any, Any], bool]
+WHOLE = 12  # tensors of at most so many numbers are printed, larger ones described
 
 
 def close(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
-    """Same shape and near values, NaN in the same places; containers part by part."""
+    """Same shape, kind of number and near values, NaN in the same places; containers by parts.
+
+    float64 for float32 will do; a float for an index or a boolean won't.
+    """
     if isinstance(want, Tensor):
-        if not isinstance(got, Tensor) or got.shape != want.shape:
+        if not isinstance(got, Tensor) or got.shape != want.shape or _kind(got) != _kind(want):
             return False
-        if want.dtype == torch.bool or got.dtype == torch.bool:
-            return got.dtype == want.dtype and bool((got == want).all())
+        if not want.is_floating_point():
+            return bool((got == want).all())
         got, want = got.detach().double(), want.detach().double()
         return torch.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
     if isinstance(want, bool) or want is None or isinstance(want, str):
@@ -45,44 +50,119 @@ def close(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
 
 
 def describe(value: Any, short: int = 60) -> str:
-    """A value in a few words: the shape of a tensor, the start of a text."""
+    """A value in a few words: a small tensor, the shape of a large one, the start of a text."""
     if isinstance(value, Tensor):
-        if value.numel() == 1:
-            return f"{value.item():.6g}" if value.is_floating_point() else str(value.item())
-        return f"tensor {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+        if value.numel() == 1 and value.ndim == 0:
+            return _number(value.item())
+        if 0 < value.numel() <= WHOLE:
+            return _nested(value.tolist())
+        return f"tensor {tuple(value.shape)} {_dtype(value)}"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return _number(value)
     if isinstance(value, tuple):
         return ", ".join(describe(part, short) for part in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={describe(part, short)}" for key, part in value.items())
-    text = repr(value)
+    text = _nested(value) if isinstance(value, list) else repr(value)
     return text if len(text) <= short else text[: short - 1] + "…"
 
 
+def in_words(names: Sequence[str], values: Sequence[Any], width: int = 90) -> str:
+    """Arguments by name: on one line where they fit, else one a line."""
+    if len(names) != len(values):
+        return describe(tuple(values))
+    said = [f"{name} = {describe(value)}" for name, value in zip(names, values, strict=True)]
+    line = ", ".join(said)
+    return line if len(line) <= width else "\n".join(said)
+
+
 def difference(got: Any, want: Any) -> str:
+    """In which way this is not what was expected; the first thing to look at comes first."""
     if got is None and want is not None:
         return "Your function returned None: is there a `return`?"
-    if isinstance(want, Tensor) and not isinstance(got, Tensor):
-        return f"You returned a {type(got).__name__}, expected a {describe(want)}."
-    if isinstance(want, Tensor) and got.shape != want.shape:
+    if isinstance(want, Tensor):
+        return _difference_of_tensors(got, want)
+    if isinstance(want, Mapping) and isinstance(got, Mapping):
+        return _difference_of_mappings(got, want)
+    if isinstance(got, list | tuple) and isinstance(want, list | tuple):
+        return _difference_of_sequences(got, want)
+    said = f"You have {describe(got)}, expected {describe(want)}."
+    if isinstance(got, str) and isinstance(want, str) and max(len(got), len(want)) > 20:
+        at = len(os.path.commonprefix([got, want]))
+        near = slice(max(at - 15, 0), at + 15)
+        said += f" They part at character {at}: {got[near]!r} where {want[near]!r} is expected."
+    return said
+
+
+def _difference_of_tensors(got: Any, want: Tensor) -> str:
+    if not isinstance(got, Tensor):
+        shape = tuple(want.shape)
+        return f"You returned a {type(got).__name__}, expected a tensor {shape} {_dtype(want)}."
+    if got.shape != want.shape:
         return f"Your shape is {tuple(got.shape)}, expected {tuple(want.shape)}."
-    if isinstance(want, Tensor) and torch.isnan(got.double()).any():
-        where = int(torch.isnan(got.double()).sum())
-        return f"{where} of your {got.numel()} values are NaN."
-    if isinstance(want, Tensor) and want.numel() > 1:
-        apart = (got.double() - want.double()).abs()
-        at = tuple(int(i) for i in torch.unravel_index(apart.argmax(), apart.shape))
-        return (
-            f"Farthest apart at {list(at)}: you have {describe(got[at])}, expected "
-            f"{describe(want[at])}; {int((apart > 1e-4).sum())} of {apart.numel()} values differ."
-        )
-    if type(got) is type(want) and isinstance(want, list | tuple) and len(got) == len(want):
-        parts = zip(got, want, strict=True)
-        at = next((i for i, pair in enumerate(parts) if not close(*pair)), None)
-        if at is not None and isinstance(want[at], Tensor | list | tuple):
-            return f"Part {at} of what you returned: " + difference(got[at], want[at])
-    return f"You have {describe(got)}, expected {describe(want)}."
+    if _kind(got) != _kind(want):
+        return f"Your tensor holds {_kind(got)} ({_dtype(got)}), expected {_kind(want)}."
+    both = f"\nyou have  {describe(got)}\nexpected  {describe(want)}"
+    both = both if want.numel() <= WHOLE else ""
+    mine, right = got.detach().double(), want.detach().double()
+    if (torch.isnan(mine) & ~torch.isnan(right)).any():
+        where = int((torch.isnan(mine) & ~torch.isnan(right)).sum())
+        return f"{where} of your {got.numel()} values are NaN." + both
+    if want.numel() < 2:
+        return f"You have {describe(got)}, expected {describe(want)}."
+    apart = torch.where(mine == right, 0.0, (mine - right).abs())
+    at = tuple(int(i) for i in torch.unravel_index(apart.argmax(), apart.shape))
+    differ = int((~torch.isclose(mine, right, rtol=1e-4, atol=1e-6, equal_nan=True)).sum())
+    return (
+        f"Farthest apart at {list(at)}: you have {describe(got[at])}, expected "
+        f"{describe(want[at])}; {differ} of {apart.numel()} values differ." + both
+    )
+
+
+def _difference_of_mappings(got: Mapping, want: Mapping) -> str:
+    if got.keys() != want.keys():
+        return f"Your keys are {describe(list(got))}, expected {describe(list(want))}."
+    at = next((key for key in want if not close(got[key], want[key])), None)
+    if at is None:
+        return f"You have {describe(got)}, expected {describe(want)}."
+    return f"At {at!r}: " + difference(got[at], want[at])
+
+
+def _difference_of_sequences(got: Sequence, want: Sequence) -> str:
+    said = f"You have {describe(got)}, expected {describe(want)}."
+    if len(got) != len(want):
+        return f"You returned {len(got)} parts, expected {len(want)}. " + said
+    parts = zip(got, want, strict=True)
+    at = next((i for i, pair in enumerate(parts) if not close(*pair)), None)
+    if at is None:
+        return said
+    if isinstance(want[at], Tensor | list | tuple | Mapping):
+        return f"Part {at} of what you returned: " + difference(got[at], want[at])
+    if len(want) > 3:
+        said += f" First at place {at}: {describe(got[at])} where {describe(want[at])} is expected."
+    return said
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+def _nested(value: Any) -> str:
+    """A list as Python writes it, its numbers to four figures."""
+    if isinstance(value, list | tuple):
+        inside = ", ".join(map(_nested, value))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _kind(value: Tensor) -> str:
+    if value.dtype == torch.bool:
+        return "booleans"
+    return "floats" if value.is_floating_point() else "integers"
 
 
 def copied(value: Any) -> Any:

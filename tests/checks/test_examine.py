@@ -165,4 +165,5 @@ def test_close_by_hand():
 
 
 def test_describe_by_hand():
-    assert describe((torch.zeros(2, 3), "ab", 0.5)) == "tensor (2, 3) float32, 'ab', 0.5"
+    assert describe((torch.zeros(7, 3), "ab", 0.5)) == "tensor (7, 3) float32, 'ab', 0.5"
+    assert describe(torch.tensor([[0.1, 2.0]])) == "[[0.1, 2]]"
