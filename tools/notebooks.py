@@ -5,7 +5,8 @@
 
 Beside each page book/<stem>/<page>.md that holds code: the same as an output-free .ipynb, in plain
 markdown. From each solutions/<stem>/<topic>.md: exercises/<stem>/<topic>.ipynb, which stops where
-the solution starts. Both begin with a cell that sets Colab up.
+the solution starts, and whose cells for the answer and the check carry their exercise's name, for
+`course grade` and for nbgrader. Both begin with a cell that sets Colab up.
 """
 
 import argparse
@@ -19,10 +20,14 @@ import nbformat
 from nbformat import NotebookNode
 from pybtex.database import parse_file
 
+from course_lib.checks import catalogue
 from tools.plain import Place, plain
 from tools.sources import REPO, Source, project, repository_url, sources, tags
 
 SOLUTION = re.compile(r"^## Solution\b", re.MULTILINE)
+CHECKED = re.compile(r"^check\.\w+\(", re.MULTILINE)
+# What the checks import and Colab's image lacks: a test holds them to it.
+EXERCISE_NEEDS = ("jaxtyping", "wadler-lindig")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -42,17 +47,15 @@ def render(source: Source) -> str:
     if source.kind == "solutions":
         cells = _before_solution(cells, source)
     place = Place(REPO, source.page, repository_url(), citations())
-    made = [_setup_cell()]
+    made = [_setup_cell(source.kind)]
     for cell in cells:
         if cell.cell_type == "markdown":
             if text := plain(cell.source, place):
                 made.append(nbformat.v4.new_markdown_cell(text))
         else:
-            kept = sorted(tags(cell) - {"exercise-only", "stub"})
-            made.append(
-                nbformat.v4.new_code_cell(cell.source, metadata={"tags": kept} if kept else {})
-            )
+            made.append(nbformat.v4.new_code_cell(cell.source, metadata=_metadata(cell, source)))
     _number(made)
+    _name_twice_used(made)
     notebook = nbformat.v4.new_notebook(cells=made, metadata=METADATA)
     nbformat.validate(notebook)
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -72,15 +75,60 @@ def _before_solution(cells: list[NotebookNode], source: Source) -> list[Notebook
     raise ValueError(f"{source.page}: no heading ## Solution")
 
 
-def _setup_cell() -> NotebookNode:
-    """Three lines that install course_lib where it is missing and leave torch as it is."""
-    requirement = f"{project()['name']}[colab] @ git+{repository_url()}"
-    lines = [
-        "import importlib.util  # on Colab, fetch the course's code; its torch stays as it is",
-        'if importlib.util.find_spec("course_lib") is None:',
-        f'    %pip install --quiet "{requirement}"',
-    ]
+def _setup_cell(kind: str) -> NotebookNode:
+    """At most three lines that install course_lib where it is missing and leave torch as it is.
+
+    A page of the book needs the course's libraries too. An exercise needs none that Colab lacks but
+    jaxtyping, so there --no-deps leaves everything of Colab's as it was, and takes seconds.
+    """
+    here = f"git+{repository_url()}"
+    absent = '__import__("importlib.util").util.find_spec("course_lib") is None'
+    if kind == "solutions":
+        wanted = " ".join([*EXERCISE_NEEDS, f'"{project()["name"]} @ {here}"'])
+        lines = [
+            f"if {absent}:  # on Colab",
+            f"    %pip install --quiet --no-deps {wanted}",
+            "from course_lib import setup; setup.say()",
+        ]
+    else:
+        lines = [
+            "import importlib.util  # on Colab, fetch the course's code; its torch stays as it is",
+            'if importlib.util.find_spec("course_lib") is None:',
+            f'    %pip install --quiet "{project()["name"]}[colab] @ {here}"',
+        ]
     return nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["colab-setup"]})
+
+
+def _metadata(cell: NotebookNode, source: Source) -> dict:
+    """Tags; on an exercise's two cells also whose they are, as `course grade` and nbgrader read."""
+    kept = sorted(tags(cell) - {"exercise-only", "stub"})
+    found: dict = {"tags": kept} if kept else {}
+    if source.kind != "solutions" or source.name not in catalogue():
+        return found
+    answers = "stub" in tags(cell)
+    if not answers and not ("exercise-only" in tags(cell) and re.search(CHECKED, cell.source)):
+        return found
+    role = "answer" if answers else "check"
+    found["course"] = {"exercise": source.name, "role": role}
+    found["nbgrader"] = {
+        "grade": not answers, "grade_id": f"{source.name.replace('/', '-')}-{role}",
+        "locked": not answers, "schema_version": 3, "solution": answers, "task": False,
+    }  # fmt: skip
+    if not answers:
+        found["nbgrader"]["points"] = catalogue()[source.name].points
+    return found
+
+
+def _name_twice_used(cells: list[NotebookNode]) -> None:
+    """nbgrader wants every grade_id once in a notebook; only the first check is worth points."""
+    seen: dict[str, int] = {}
+    for cell in cells:
+        if marks := cell.metadata.get("nbgrader"):
+            count = seen[marks["grade_id"]] = seen.get(marks["grade_id"], 0) + 1
+            if count > 1:
+                marks["grade_id"] += f"-{count}"
+                if "points" in marks:
+                    marks["points"] = 0
 
 
 def _number(cells: list[NotebookNode]) -> None:
