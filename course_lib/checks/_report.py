@@ -8,14 +8,18 @@ answers in every case is the one we name. The report is printed, and returned.
 """
 
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from course_lib.checks._html import as_html
 from course_lib.checks._values import Compare, close, copied, describe, difference, same
 
 PASS, FAIL = "✓", "✗"
+# A learner's text may hold what moves a terminal's cursor or hides lines: shown as a sign of it.
+VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Finding:
     def __str__(self) -> str:
         lines = [*self.given.splitlines(), *self.detail.splitlines()]
         indented = "\n".join("    " + line for line in lines)
-        return f"{PASS if self.passed else FAIL} {self.what}" + (f"\n{indented}" if lines else "")
+        said = f"{PASS if self.passed else FAIL} {self.what}" + (f"\n{indented}" if lines else "")
+        return said.translate(VISIBLE)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,14 @@ class CheckReport:
 
 
 def announce(report: CheckReport) -> None:
-    """Say what was found."""
+    """Say what was found: coloured in a notebook, as text everywhere else."""
+    if "IPython" in sys.modules:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if getattr(get_ipython(), "kernel", None) is not None:
+            display({"text/plain": str(report), "text/html": as_html(report)}, raw=True)
+            return
     print(report)
 
 
