@@ -1,95 +1,113 @@
-"""The check of the IsoFLOP parabola: the size of least loss for one budget."""
+"""The bottom of an IsoFLOP curve: the size of least loss for one budget."""
 
 from collections.abc import Callable
+from random import Random
 
 import numpy as np
 
-from course_lib.checks._report import CheckReport, run_check
-
-Isoflop = Callable[[list[float], list[float]], float | None]
-
-
-def _vertex(log_n: np.ndarray, loss: np.ndarray) -> float | None:
-    c2, c1, _ = np.polyfit(log_n, loss, 2)
-    return None if c2 <= 0 else float(-c1 / (2 * c2))
+from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks._values import close
+from course_lib.checks.scaling._laws import log_uniform
 
 
-def _reference(sizes: list[float], losses: list[float]) -> float | None:
-    at = _vertex(np.log(sizes), np.array(losses))
-    return None if at is None else float(np.exp(at))
+def _curve(
+    random: Random, sizes: int, *, at: float, noise: float = 0.004, step: float = 2.0
+) -> tuple[list[float], list[float]]:
+    """``sizes`` runs a factor apart; the lowest point of their parabola lies ``at`` that index."""
+    smallest, least = log_uniform(random, 1e5, 1e9), random.uniform(1.5, 3.5)
+    curve = random.uniform(0.03, 0.08)
+    n = [smallest * step**i * random.uniform(0.9, 1.1) for i in range(sizes)]
+    best = np.log(smallest) + np.log(step) * (at + random.uniform(-0.15, 0.15))
+    loss = [least + curve * (np.log(x) - best) ** 2 + random.gauss(0, noise) for x in n]
+    return n, [float(x) for x in loss]
 
 
-def _best_trained(sizes: list[float], losses: list[float]) -> float:
-    return sizes[int(np.argmin(losses))]
+def _cases(seed: int) -> list[Case]:
+    random = Random(seed)
+    n, loss = _curve(random, 6, at=2.4)
+    order = random.sample(range(6), 6)
+    n, loss = [n[i] for i in order], [loss[i] for i in order]
+    up, hill = _curve(random, 4, at=1.5)
+    return [
+        Case("five sizes, the best among them", _curve(random, 5, at=2.3)),
+        Case("four sizes, a factor of four apart", _curve(random, 4, at=1.6, step=4.0)),
+        Case("seven noisy runs", _curve(random, 7, at=3.4, noise=0.01)),
+        Case("six sizes in no order", (n, loss)),
+        Case("the best lies above the largest", _curve(random, 5, at=4.8, noise=0.001)),
+        Case("opens downwards", (up, [6 - x for x in hill]), edge=True),
+    ]
 
 
-def _in_n(sizes: list[float], losses: list[float]) -> float | None:
-    return _vertex(np.array(sizes), np.array(losses))
+def _fitted(
+    sizes: list[float], losses: list[float], *,
+    log: Callable = np.log, back: Callable = np.exp, factor: float = -0.5, refuse: bool = True,
+) -> float | None:  # fmt: skip
+    """The vertex, with one thing to get wrong at a time; right by default."""
+    c2, c1, _ = np.polyfit(log(np.array(sizes)), losses, 2)
+    if refuse and c2 <= 0:
+        return None
+    with np.errstate(all="ignore"):
+        return float(back(factor * c1 / c2))
 
 
-def _not_back(sizes: list[float], losses: list[float]) -> float | None:
-    return _vertex(np.log(sizes), np.array(losses))
-
-
-def _without_two(sizes: list[float], losses: list[float]) -> float | None:
-    c2, c1, _ = np.polyfit(np.log(sizes), losses, 2)
-    return None if c2 <= 0 else float(np.exp(-c1 / c2))
-
-
-def _sign(sizes: list[float], losses: list[float]) -> float | None:
-    c2, c1, _ = np.polyfit(np.log(sizes), losses, 2)
-    return None if c2 <= 0 else float(np.exp(c1 / (2 * c2)))
-
-
-def _no_refusal(sizes: list[float], losses: list[float]) -> float:
-    c2, c1, _ = np.polyfit(np.log(sizes), losses, 2)
-    return float(np.exp(-c1 / (2 * c2)))
+def _changed(**change) -> Callable:
+    return lambda sizes, losses: _fitted(sizes, losses, **change)
 
 
 def _other_end_first(sizes: list[float], losses: list[float]) -> float | None:
-    c0, c1, c2 = np.polyfit(np.log(sizes), losses, 2)  # numpy gives the highest power first
-    return None if c2 <= 0 else float(np.exp(-c1 / (2 * c2)))
-
-
-def _base_ten(sizes: list[float], losses: list[float]) -> float | None:
-    at = _vertex(np.log10(sizes), np.array(losses))
-    return None if at is None else float(np.exp(at))
+    c0, c1, c2 = np.polyfit(np.log(sizes), losses, 2)
+    with np.errstate(all="ignore"):
+        return None if c2 <= 0 else float(np.exp(-c1 / (2 * c2)))
 
 
 def _three_lowest(sizes: list[float], losses: list[float]) -> float | None:
     kept = np.argsort(losses)[:3]
-    at = _vertex(np.log(np.array(sizes)[kept]), np.array(losses)[kept])
-    return None if at is None else float(np.exp(at))
+    return _fitted(np.array(sizes)[kept], np.array(losses)[kept])
 
 
-ISOFLOP_MISTAKES = {
+def _in_other_units(answer: Callable, seed: int) -> str | None:
+    n, loss = _curve(Random(seed), 5, at=2.3)
+    here, there = answer(list(n), list(loss)), answer([x / 1e6 for x in n], list(loss))
+    if close(there, here / 1e6):
+        return None
+    return "With the sizes given in millions, your best size should be that in millions. It isn't."
+
+
+_MISTAKES = {
     "You return the best size that was trained. The optimum lies between the sizes: that is what "
-    "the parabola is for.": _best_trained,
+    "the parabola is for.": lambda sizes, losses: sizes[int(np.argmin(losses))],
     "Your parabola is in N. Sizes are spread by factors, and the loss is nearly even in log N: fit "
-    "against log N.": _in_n,
-    "You return log N. Take the exponential to come back to parameters.": _not_back,
-    "Your vertex lacks the 2: the slope c1 + 2 c2 x is zero at x = -c1 / (2 c2).": _without_two,
-    "The sign of your vertex is wrong: the slope c1 + 2 c2 x is zero at x = -c1 / (2 c2).": _sign,
+    "against log N.": _changed(log=lambda n: n, back=lambda x: x),
+    "You return log N. Take the exponential to come back to parameters.": _changed(
+        back=lambda x: x
+    ),
+    "Your vertex lacks the 2: the slope c1 + 2 c2 x is zero at x = -c1 / (2 c2).": _changed(
+        factor=-1.0
+    ),
+    "The sign of your vertex is wrong: the slope c1 + 2 c2 x is zero at x = -c1 / (2 c2).": (
+        _changed(factor=0.5)
+    ),
     "A parabola that opens downwards has a highest point there, not a lowest. Return None: the "
-    "best size isn't among those tried.": _no_refusal,
+    "best size isn't among those tried.": _changed(refuse=False),
     "You took the coefficients in the wrong order: numpy.polyfit gives the highest power first.": (
         _other_end_first
     ),
-    "You fitted against log10 and came back by exp: use one base for both ways.": _base_ten,
+    "You fitted against log10 and came back by exp: use one base for both ways.": _changed(
+        log=np.log10
+    ),
     "You fitted the three lowest runs alone. Then the parabola passes through their noise: use all "
     "that are given.": _three_lowest,
 }
 
-
-def isoflop(fn: Isoflop) -> CheckReport:
-    """Check a function of (sizes, losses) of one budget that returns the N of least loss.
-
-    None where the parabola through loss against log N opens downwards.
-    """
-    cases = [
-        ([1e6, 2e6, 4e6, 8e6, 16e6], [3.30, 3.12, 3.05, 3.09, 3.21]),
-        ([7.4e3, 13.5e3, 21.4e3, 40.9e3], [1.615, 1.623, 1.636, 1.672]),
-        ([1e8, 1e9, 1e10], [2.9, 2.5, 2.7]),
-        ([1e6, 4e6, 16e6, 64e6], [3.0, 3.1, 3.12, 3.05]),
-    ]
-    return run_check("the IsoFLOP optimum", fn, cases, _reference, ISOFLOP_MISTAKES)
+isoflop = Exercise(
+    name="scaling/isoflop",
+    title="The bottom of an IsoFLOP curve",
+    answer="best_size",
+    kind="build",
+    minutes=20,
+    points=8,
+    cases=_cases,
+    reference=_fitted,
+    mistakes=_MISTAKES,
+    properties=(Property("the unit of the sizes doesn't matter", _in_other_units),),
+)

@@ -1,28 +1,51 @@
-"""The instant check of the model that is cheapest to train and to serve."""
+"""The model that is cheapest to train and to serve."""
 
 import math
 from collections.abc import Callable
+from functools import partial
+from random import Random
 
 from scipy.optimize import minimize_scalar
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks._values import close
+from course_lib.checks.scaling._laws import draw
 from course_lib.scaling.fit import Law
 from course_lib.scaling.lifetime import serving_optimal, tokens_for, training_optimal
 from course_lib.scaling.plan import besiroglu_2024, hoffmann_2022
 
-Answer = tuple[float, float]
-Tokens = Callable[[Law, float, float], float]
+near = partial(close, rtol=0.02)  # the cost is flat around its lowest point
 
 
-def _reference(law: Law, loss: float, served: float) -> Answer:
-    best = serving_optimal(law, loss, served)
+def _case(random: Random, around: Law | None, gap: float, share: float) -> tuple:
+    """A law, a loss above its E, and tokens served, as a multiple of those that it trains on."""
+    law = draw(random, around)
+    loss = law["E"] + gap * random.uniform(0.9, 1.1)
+    return law, loss, share * random.uniform(0.7, 1.4) * training_optimal(Law(**law), loss).d
+
+
+def _cases(seed: int) -> list[Case]:
+    random = Random(seed)
+    return [
+        Case("a toy law", _case(random, None, 1.0, 3.0)),
+        Case("near Besiroglu et al., served a few times its data",
+             _case(random, besiroglu_2024(), 0.3, 4.0)),
+        Case("near Besiroglu et al., served far more", _case(random, besiroglu_2024(), 0.5, 40.0)),
+        Case("near Hoffmann et al.", _case(random, hoffmann_2022(), 0.3, 8.0)),
+        Case("nobody uses it", _case(random, hoffmann_2022(), 0.4, 0.0), edge=True),
+    ]  # fmt: skip
+
+
+def _reference(law: dict, loss: float, served: float) -> tuple[float, float]:
+    best = serving_optimal(Law(**law), loss, served)
     return best.n, best.d
 
 
 def _search(
-    law: Law, loss: float, served: float, *, a_token: float = 2.0, tokens: Tokens = tokens_for
-) -> Answer:
+    law: dict, loss: float, served: float, *, a_token: float = 2.0, tokens: Callable = tokens_for
+) -> tuple[float, float]:
     """The cheapest size by search, with the price of a served token and the tokens to get wrong."""
+    law = Law(**law)
     top, bottom = training_optimal(law, loss).n, (law.A / (loss - law.E)) ** (1 / law.a)
 
     def total(log_n: float) -> float:
@@ -35,16 +58,17 @@ def _search(
     return n, tokens(law, n, loss)
 
 
-def _training_alone(law: Law, loss: float, served: float) -> Answer:
-    return tuple(training_optimal(law, loss))
+def _training_alone(law: dict, loss: float, served: float) -> tuple[float, float]:
+    return tuple(training_optimal(Law(**law), loss))
 
 
-def _old_tokens(law: Law, loss: float, served: float) -> Answer:
-    return _reference(law, loss, served)[0], training_optimal(law, loss).d
+def _old_tokens(law: dict, loss: float, served: float) -> tuple[float, float]:
+    return _reference(law, loss, served)[0], training_optimal(Law(**law), loss).d
 
 
-def _one_budget(law: Law, loss: float, served: float) -> Answer:
-    """Least loss for the FLOPs that training alone would take: the quality isn't held."""
+def _one_budget(law: dict, loss: float, served: float) -> tuple[float, float]:
+    """Least loss for the FLOPs that the training optimum would take: the quality isn't held."""
+    law = Law(**law)
     n, d = training_optimal(law, loss)
     budget = 6 * n * d + 2 * n * served
 
@@ -63,11 +87,21 @@ def _swapped(law: Law, n: float, loss: float) -> float:
     return math.inf if gap <= 0 else (law.B / gap) ** (1 / law.a)
 
 
-def _whole_gap(law: Law, loss: float, served: float) -> Answer:
-    return _reference(law, loss, served)[0], (law.B / (loss - law.E)) ** (1 / law.b)
+def _whole_gap(law: dict, loss: float, served: float) -> tuple[float, float]:
+    d = (law["B"] / (loss - law["E"])) ** (1 / law["b"])
+    return _reference(law, loss, served)[0], d
 
 
-SERVING_MISTAKES = MISTAKES = {
+def _missed_loss(answer: Callable, seed: int) -> str | None:
+    law, loss, served = _case(Random(seed), None, 0.8, 5.0)
+    n, d = answer(dict(law), loss, served)
+    reached = law["E"] + law["A"] * n ** -law["a"] + law["B"] * d ** -law["b"]
+    if close(reached, loss, rtol=1e-3):
+        return None
+    return f"Your model reaches {reached:.4f}. It should reach the loss asked for, {loss:.4f}."
+
+
+_MISTAKES = {
     "That is the model that is cheapest to train. Each served token costs 2N more, so a smaller "
     "one is cheaper over its life.": _training_alone,
     "You charge 6N for a served token. Six is for training; serving has no backward pass: 2N.":
@@ -86,18 +120,16 @@ SERVING_MISTAKES = MISTAKES = {
         lambda law, loss, served: _reference(law, loss, served)[::-1],
 }  # fmt: skip
 
-
-def cheapest_to_serve(fn: Callable[[Law, float, float], Answer]) -> CheckReport:
-    """Check fn(law, loss, served) -> (N, D): equally good models, the cheapest over its life."""
-    cases = [
-        (besiroglu_2024(), 2.1, 2e12),
-        (besiroglu_2024(), 2.4, 1e13),
-        (hoffmann_2022(), 2.0, 5e12),
-        (Law(E=1.0, A=10.0, a=0.5, B=30.0, b=0.6), 2.0, 3e3),
-    ]
-
-    def compare(got: object, want: Answer) -> bool:
-        n, d = got
-        return abs(n / want[0] - 1) < 0.01 and abs(d / want[1] - 1) < 0.03
-
-    return run_check("cheapest to train and serve", fn, cases, _reference, MISTAKES, compare)
+serving_optimum = Exercise(
+    name="scaling/serving_optimum",
+    title="The model that is cheapest to train and serve",
+    answer="my_model",
+    kind="build",
+    minutes=40,
+    points=12,
+    cases=_cases,
+    reference=_reference,
+    mistakes=_MISTAKES,
+    properties=(Property("the loss asked for is reached", _missed_loss),),
+    compare=near,
+)
