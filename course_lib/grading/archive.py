@@ -26,14 +26,17 @@ class _Entry:
     kind: str  # "file", "folder" or what else it is
 
 
-def read_archive(data: bytes) -> dict[str, bytes]:
+def read_archive(data: bytes, aside: dict[str, str] | None = None) -> dict[str, bytes]:
     """The files of a zip or tar (plain, gzip, bzip2, xz) by their path inside it.
 
     Raises BadArchive, naming the entry, for links, devices, absolute paths, "..", two entries of
     one name, encrypted entries, and for sizes beyond the limits, announced or real.
+
+    aside: where the zip is a whole class's, one student's odd entry must not stop the others. Links,
+    devices, encrypted and too large entries are then left out, and noted here with the reason.
     """
     if zipfile.is_zipfile(io.BytesIO(data)):
-        return _read_zip(data)
+        return _read_zip(data, aside)
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             return _read_tar(archive, len(data))
@@ -41,15 +44,15 @@ def read_archive(data: bytes) -> dict[str, bytes]:
         raise BadArchive(f"neither a zip nor a tar that can be read: {error}") from error
 
 
-def _read_zip(data: bytes) -> dict[str, bytes]:
+def _read_zip(data: bytes, aside: dict[str, str] | None) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            _check(_zip_entry(info) for info in infos)
+            _check((_zip_entry(info) for info in infos), aside)
             return {
                 _plain(info.filename): _read(archive.open(info), info.filename)
                 for info in infos
-                if not info.is_dir()
+                if not info.is_dir() and info.filename not in (aside or ())
             }
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
         raise BadArchive(f"a zip that can't be read: {error}") from error
@@ -88,13 +91,16 @@ def _tar_entry(info: tarfile.TarInfo) -> _Entry:
     return _Entry(info.name, info.size, None, kind or "a device, pipe or sparse file")
 
 
-def _check(entries: Iterable[_Entry]) -> None:
-    """Refuse what an honest archive never holds."""
+def _check(entries: Iterable[_Entry], aside: dict[str, str] | None = None) -> None:
+    """Refuse what an honest archive never holds, or put it aside."""
     seen: set[str] = set()
     total = 0
     for entry in entries:
-        if entry.kind not in ("file", "folder"):
-            raise BadArchive(f"{entry.name!r} is {entry.kind}: only files and folders are taken")
+        if fault := _fault(entry):
+            if aside is None:
+                raise BadArchive(f"{entry.name!r} {fault}")
+            aside[entry.name] = f"it {fault}"
+            continue
         name = _plain(entry.name)
         if name in seen and entry.kind == "file":
             raise BadArchive(f"{entry.name!r} occurs twice")
@@ -102,17 +108,26 @@ def _check(entries: Iterable[_Entry]) -> None:
         total += entry.size
         if len(seen) > MAX_FILES:
             raise BadArchive(f"{entry.name!r} is entry {len(seen)}: at most {MAX_FILES:,} are read")
-        if entry.size > MAX_FILE:
-            raise BadArchive(f"{entry.name!r} has {entry.size:,} bytes: at most {MAX_FILE:,}")
-        _check_total(total, entry.packed and max(entry.packed, 1), entry.name, entry.size)
+        _check_total(total, None, entry.name)
 
 
-def _check_total(total: int, packed: int | None, name: str, size: int | None = None) -> None:
+def _fault(entry: _Entry) -> str:
+    """What is wrong with one entry, in words; "" where nothing is."""
+    if entry.kind not in ("file", "folder"):
+        return f"is {entry.kind}: only files and folders are taken"
+    if entry.size > MAX_FILE:
+        return f"has {entry.size:,} bytes: at most {MAX_FILE:,}"
+    packed = entry.packed and max(entry.packed, 1)
+    if packed and entry.size > 1 << 20 and entry.size / packed > MAX_RATIO:
+        return f"expands {entry.size / packed:.0f} times: at most {MAX_RATIO}"
+    return ""
+
+
+def _check_total(total: int, packed: int | None, name: str) -> None:
     if total > MAX_TOTAL:
         raise BadArchive(f"{name!r} brings the whole over {MAX_TOTAL:,} bytes")
-    unpacked = total if size is None else size
-    if packed and unpacked > 1 << 20 and unpacked / packed > MAX_RATIO:
-        raise BadArchive(f"{name!r} expands {unpacked / packed:.0f} times: at most {MAX_RATIO}")
+    if packed and total > 1 << 20 and total / packed > MAX_RATIO:
+        raise BadArchive(f"{name!r} expands {total / packed:.0f} times: at most {MAX_RATIO}")
 
 
 def _plain(name: str) -> str:
