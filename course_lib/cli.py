@@ -181,6 +181,27 @@ def doctor():
 
 
 @app.command()
+def progress(
+    chapter: Annotated[str | None, typer.Argument(help="as sft: its exercises")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="forget what was tried")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="don't ask before forgetting")] = False,
+):
+    """Which exercises you have done, tried and not begun, and the points so far."""
+    from course_lib import learning
+
+    try:
+        if reset:
+            learning.standings({}, chapter)  # a wrong name is said before anything is asked
+            if not yes:
+                typer.confirm(f"Forget what was tried in {chapter or 'all chapters'}?", abort=True)
+            console.print(f"{learning.reset(chapter)} exercises forgotten")
+            return
+        learning.show(console, chapter)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from error
+
+
+@app.command()
 def chat():
     """Talk to the course's model in the terminal."""
     from course_lib import lineage

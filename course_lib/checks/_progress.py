@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +18,11 @@ def path() -> Path:
 
 
 def read() -> dict[str, dict]:
-    """Exercise -> {"tries", "passed", "last"}. A file that isn't there, or isn't JSON, is empty."""
+    """Exercise -> {"tries", "passed", "last"}. What isn't there, or isn't that, is left out."""
     with suppress(OSError, ValueError):
         notes = json.loads(path().read_text(encoding="utf-8"))
-        return notes if isinstance(notes, dict) else {}
+        if isinstance(notes, dict):
+            return {name: note for name, note in notes.items() if isinstance(note, dict)}
     return {}
 
 
@@ -35,12 +37,27 @@ def remember(name: str, passed: bool) -> None:
         path().parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path()}.lock", timeout=1):  # its Timeout is an OSError
             notes = read()
-            before = notes.get(name, {"tries": 0, "passed": False})
+            before = notes.get(name, {})
             notes[name] = {
-                "tries": before["tries"] + 1,
-                "passed": before["passed"] or passed,
+                "tries": before.get("tries", 0) + 1,
+                "passed": before.get("passed", False) or passed,
                 "last": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            partial = path().with_suffix(".partial")
-            partial.write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
-            partial.replace(path())
+            _write(notes)
+
+
+def forget(names: Collection[str] | None = None) -> int:
+    """Drop these notes, or all; returns how many there were. Raises OSError if it can't write."""
+    if not path().exists():
+        return 0
+    with FileLock(f"{path()}.lock", timeout=1):
+        notes = read()
+        kept = {} if names is None else {k: v for k, v in notes.items() if k not in names}
+        _write(kept)
+    return len(notes) - len(kept)
+
+
+def _write(notes: dict[str, dict]) -> None:
+    partial = path().with_suffix(".partial")
+    partial.write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path())
