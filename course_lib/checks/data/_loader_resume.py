@@ -1,28 +1,38 @@
-"""The instant check of the exercise *the loader that forgets*."""
+"""The loader that forgets: the next batch of a global sequence, for any number of ranks."""
 
 import random
-from collections.abc import Callable
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise
 
 State = dict[str, int]
 Rows = list[tuple[int, int]]
 
 
-def next_batch(fn: Callable) -> CheckReport:
-    """One step of a loader: fn(state, size, batch_rows, rank, world) -> (rows, new state).
+def _cases(seed: int) -> list[Case]:
+    """Two ranks or more wherever a point is to be won: a loader that forgets them fails there."""
+    draw = random.Random(seed)
+    size, epoch = draw.randint(30, 40), draw.randint(1, 3)
+    row = draw.randint(3, 9)
 
-    state: {"epoch": e, "row": r}, the next row of the global sequence. size: rows in an epoch.
-    rows: (epoch, row) pairs for this rank.
-    """
-    generator = random.Random(0)
-    cases = [({"epoch": 0, "row": 0}, 10, 4, 0, 1), ({"epoch": 0, "row": 8}, 10, 4, 1, 2),
-             *(_random_case(generator) for _ in range(30))]
-    return run_check("The next batch", fn, cases, next_batch_reference, NEXT_BATCH_MISTAKES)
+    def at(epoch: int, row: int) -> State:
+        return {"epoch": epoch, "row": row}
+
+    cases = [
+        Case("two ranks, in the middle of an epoch", (at(epoch, row), size, 6, 1, 2)),
+        Case("three ranks, in the middle of an epoch", (at(0, row), size, 12, 2, 3)),
+        Case("a batch that crosses into the next epoch", (at(epoch, size - 5), size, 12, 1, 2)),
+        Case("a batch that ends with the epoch", (at(epoch, size - 8), size, 8, 3, 4)),
+        Case("a batch of more rows than two epochs", (at(0, draw.randint(1, 2)), 5, 12, 1, 2)),
+        Case("the first of four ranks", (at(2, draw.randrange(size)), size, 12, 0, 4)),
+        Case("the same state, the last of three", (at(2, draw.randrange(size)), size, 12, 2, 3)),
+    ]
+    single = Case("a single rank", (at(0, draw.randint(0, 9)), size, 4, 0, 1), edge=True)
+    return [*cases, single, Case("an epoch of one row", (at(epoch, 0), 1, 4, 1, 2), edge=True)]
 
 
-def next_batch_reference(state: State, size: int, batch_rows: int, rank: int, world: int
-                         ) -> tuple[Rows, State]:
+def _next_batch(
+    state: State, size: int, batch_rows: int, rank: int, world: int
+) -> tuple[Rows, State]:
     """Walk the global sequence by batch_rows; this rank takes every world-th row from its own."""
     rows, end = _walk(state, size, batch_rows)
     return rows[rank::world], end
@@ -33,6 +43,15 @@ def _walk(state: State, size: int, count: int) -> tuple[Rows, State]:
     rows = [divmod(place, size) for place in range(first, first + count)]
     epoch, row = divmod(first + count, size)
     return rows, {"epoch": epoch, "row": row}
+
+
+def _colleagues(state, size, batch_rows, rank, world):
+    mine = range(state["row"], state["row"] + batch_rows // world)
+    if mine.stop > size:
+        if state["row"] == 0:
+            raise RecursionError("an epoch is shorter than this rank's part of a batch")
+        return _colleagues({"epoch": state["epoch"] + 1, "row": 0}, size, batch_rows, rank, world)
+    return [(state["epoch"], row) for row in mine], {"epoch": state["epoch"], "row": mine.stop}
 
 
 def _all_take_all(state, size, batch_rows, rank, world):
@@ -48,7 +67,7 @@ def _own_rows_only(state, size, batch_rows, rank, world):
 def _drops_the_tail(state, size, batch_rows, rank, world):
     if state["row"] + batch_rows > size:
         state = {"epoch": state["epoch"] + 1, "row": 0}
-    return next_batch_reference(state, size, batch_rows, rank, world)
+    return _next_batch(state, size, batch_rows, rank, world)
 
 
 def _same_epoch_twice(state, size, batch_rows, rank, world):
@@ -78,9 +97,12 @@ def _forgets_the_row(state, size, batch_rows, rank, world):
     return rows[rank::world], {"epoch": end["epoch"], "row": 0}
 
 
-NEXT_BATCH_MISTAKES = {
-    "Every rank takes the same rows. Each must begin at its own number: `rows[rank::world]`.":
-        _all_take_all,
+_MISTAKES = {
+    "This is still the colleague's loader. Ask it for the rows of rank 0 and of rank 1 of two, "
+    "and compare the answers.": _colleagues,
+    "Every rank takes the same rows. Each must begin at its own number: `rows[rank::world]`.": (
+        _all_take_all
+    ),
     "Your state counts the rows of this rank. It must count the rows of all: a run that goes on on "
     "another number of ranks would read rows again, or leave some out.": _own_rows_only,
     "Where the epoch's last rows don't fill a batch, you drop them: those documents are never "
@@ -93,13 +115,19 @@ NEXT_BATCH_MISTAKES = {
     "elsewhere inside the batch: take every world-th row, as the exercise says.": _blocks,
     "The state names the last row that was read, so a resumed run reads it twice. It must name the "
     "next one.": _last_row_again,
-    "The state keeps the epoch and forgets the row: each restart begins the epoch anew.":
-        _forgets_the_row,
+    "The state keeps the epoch and forgets the row: each restart begins the epoch anew.": (
+        _forgets_the_row
+    ),
 }
 
-
-def _random_case(generator: random.Random) -> tuple[State, int, int, int, int]:
-    world = generator.choice((1, 2, 3, 4))
-    size, batch_rows = generator.randint(13, 40), 12
-    state = {"epoch": generator.randint(0, 3), "row": generator.randrange(size)}
-    return state, size, batch_rows, generator.randrange(world), world
+next_batch = Exercise(
+    name="data/loader_resume",
+    title="The loader that forgets",
+    answer="next_batch",
+    kind="diagnose",
+    minutes=30,
+    points=15,
+    cases=_cases,
+    reference=_next_batch,
+    mistakes=_MISTAKES,
+)

@@ -1,37 +1,14 @@
-"""Instant check of masking card numbers."""
+"""Mask card numbers: a pattern proposes, the check digit decides."""
 
 import random
 import re
 from collections.abc import Callable
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise
 from course_lib.data.recognisers import luhn
 
-MASK = "<card>"
+Rule = Callable[[str], bool]
 SIXTEEN = re.compile(r"(?<!\d)\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?!\d)")
-
-
-def mask_cards(fn: Callable) -> CheckReport:
-    """Card numbers of 16 digits replaced: fn(text) -> the text with `<card>` for each of them.
-
-    A card number is 16 digits in a row, or in fours with the same separator (a blank or a dash)
-    between all of them, not part of a longer run of digits, whose check digit is right.
-    """
-    generator = random.Random(0)
-    cases = [*HAND, *(_random_case(generator) for _ in range(30))]
-    return run_check("Mask card numbers", fn, cases, mask_cards_reference, MASK_MISTAKES)
-
-
-def mask_cards_reference(text: str) -> str:
-    """A pattern proposes, Luhn's rule decides."""
-    return _masked(text, SIXTEEN, luhn)
-
-
-def _masked(text: str, pattern: re.Pattern, check: Callable[[str], bool]) -> str:
-    def instead(found: re.Match) -> str:
-        return MASK if check(re.sub(r"\D", "", found[0])) else found[0]
-
-    return pattern.sub(instead, text)
 
 
 def _sum(digits: str, first: int, nine: bool = True) -> int:
@@ -59,53 +36,109 @@ def _plain_sum(digits: str) -> bool:
     return sum(map(int, digits)) % 10 == 0
 
 
-def _keeps_last_four(text: str) -> str:
-    return SIXTEEN.sub(lambda m: f"{MASK}{m[0][-4:]}"
-                       if luhn(re.sub(r"\D", "", m[0])) else m[0], text)
+CONFUSED = (_last_doubled, _no_nine, _plain_sum, _without_check_digit)
 
 
-MASK_MISTAKES = {
+def _cases(seed: int) -> list[Case]:
+    """Every ordinary text holds a card, so that doing nothing is never right."""
+    draw = random.Random(seed)
+
+    def card(gap: str = "", fools: Rule | None = None) -> str:
+        return gap.join(_fours(_number(draw, fools)))
+
+    def more() -> str:
+        return str(draw.randint(1, 9999))
+
+    one, two, three, four = _fours(_number(draw))
+    texts = [
+        ("a card in a row", f"Paid with {card()} on Monday"),
+        ("a card in fours, with blanks", f"{card(' ')} is my card."),
+        ("a card in fours, with dashes", f"card: {card('-')}, thanks"),
+        ("a card, and wrong check digits", f"{card()} {card('', _plain_sum)}"),
+        ("wrong ones in fours", f"{card('-', _no_nine)} {card('-')}, {card(' ', _last_doubled)}"),
+        ("a card, and longer numbers", f"{card()}{more()}, {card()} and {more()}{card()}"),
+        ("a card, and two kinds of gap", f"{card(' ')}; {one} {two}-{three} {four}"),
+        ("a card among dates", f"2026-03-01 {card()}, {card('-', _without_check_digit)}, 2026"),
+    ]
+    cases = [Case(what, (text,)) for what, text in texts]
+    plain = f"No card in row {draw.randint(10, 99)}, none is added."
+    return [*cases, Case("no card", (plain,), edge=True), Case("an empty text", ("",), edge=True)]
+
+
+def _fours(digits: str) -> list[str]:
+    return [digits[i : i + 4] for i in range(0, 16, 4)]
+
+
+def _number(draw: random.Random, fools: Rule | None = None) -> str:
+    """16 digits that are right by Luhn's rule and by no rule one could take for it.
+
+    Or, where there is a rule to fool, by that rule alone.
+    """
+    while True:
+        digits = str(draw.randint(1, 9)) + "".join(draw.choices("0123456789", k=15))
+        if [rule for rule in (luhn, *CONFUSED) if rule(digits)] == [fools or luhn]:
+            return digits
+
+
+def _mask_cards(text: str, *, MASK: str) -> str:
+    return _masked(text, MASK, SIXTEEN, luhn)
+
+
+def _masked(text: str, mask: str, pattern: re.Pattern, check: Rule) -> str:
+    def instead(found: re.Match) -> str:
+        return mask if check(re.sub(r"\D", "", found[0])) else found[0]
+
+    return pattern.sub(instead, text)
+
+
+def _keeps_last_four(text: str, *, MASK: str) -> str:
+    def instead(found: re.Match) -> str:
+        digits = re.sub(r"\D", "", found[0])
+        return f"{MASK}{digits[-4:]}" if luhn(digits) else found[0]
+
+    return SIXTEEN.sub(instead, text)
+
+
+def _changed(pattern: re.Pattern = SIXTEEN, check: Rule = luhn) -> Callable:
+    return lambda text, *, MASK: _masked(text, MASK, pattern, check)
+
+
+_MISTAKES = {
     "You mask every number of 16 digits. An order number or a random identifier isn't a card: ask "
-    "the check digit.": lambda text: _masked(text, SIXTEEN, lambda digits: True),
+    "the check digit.": _changed(check=lambda digits: True),
     "You double the last digit and every second one before it. The last is the check digit and "
-    "counts once: begin with the one before it.": lambda text: _masked(
-        text, SIXTEEN, _last_doubled),
-    "You don't take 9 off a doubled digit that passes 9. 7 doubled is 14, and counts 1 + 4 = 5.":
-        lambda text: _masked(text, SIXTEEN, _no_nine),
+    "counts once: begin with the one before it.": _changed(check=_last_doubled),
+    "You don't take 9 off a doubled digit that passes 9. 7 doubled is 14, and counts 1 + 4 = 5.": (
+        _changed(check=_no_nine)
+    ),
     "You add the digits without doubling any. Then swapping two digits would go unseen: that is "
-    "what the doubling is for.": lambda text: _masked(text, SIXTEEN, _plain_sum),
+    "what the doubling is for.": _changed(check=_plain_sum),
     "You leave the check digit out of the sum. It is the digit that brings the sum to a multiple "
-    "of 10, so it has to be in it.": lambda text: _masked(text, SIXTEEN, _without_check_digit),
-    "You look for 16 digits in a row alone. People write them in fours, with blanks or dashes.":
-        lambda text: _masked(text, re.compile(r"(?<!\d)\d{16}(?!\d)"), luhn),
+    "of 10, so it has to be in it.": _changed(check=_without_check_digit),
+    "You look for 16 digits in a row alone. People write them in fours, with blanks or dashes.": (
+        _changed(re.compile(r"(?<!\d)\d{16}(?!\d)"))
+    ),
     "You find 16 digits inside longer runs. A number of 20 digits is no card with something "
-    "behind it: look at the neighbours on both sides.": lambda text: _masked(
-        text, re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}"), luhn),
+    "behind it: look at the neighbours on both sides.": _changed(
+        re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}")
+    ),
     "You let each gap have a separator of its own. `4111 1111-1111 1111` isn't how a card is "
-    "written; in a table, two columns would become one card.": lambda text: _masked(
-        text, re.compile(r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?!\d)"), luhn),
+    "written; in a table, two columns would become one card.": _changed(
+        re.compile(r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?!\d)")
+    ),
     "You leave the last four digits standing. With a name beside them they are enough to "
     "recognise somebody: mask the whole number.": _keeps_last_four,
 }
 
-HAND = (
-    "Card 4111 1111 1111 1111, not 4111 1111 1111 1112.",
-    "5500-0000-0000-0004 and 5500000000000004",
-    "4111 1111-1111 1111",
-    "14111111111111111 41111111111111110",
-    "No number here, and none is added.",
-    "7000 0000 0000 0000 7000 0000 0000 0005",
-    "",
+mask_cards = Exercise(
+    name="data/pii_masking",
+    title="Mask card numbers",
+    answer="hide_cards",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=_mask_cards,
+    mistakes=_MISTAKES,
+    constants={"MASK": ("<card>", "[CARD]", "<number>", "***")},
 )
-
-
-def _random_case(generator: random.Random) -> str:
-    parts = []
-    for _ in range(generator.randint(1, 3)):
-        digits = "".join(generator.choice("0123456789") for _ in range(15))
-        digits += generator.choice([next(d for d in "0123456789" if luhn(digits + d)),
-                                    generator.choice("0123456789")])
-        fours = [digits[i:i + 4] for i in range(0, 16, 4)]
-        parts.append(generator.choice(("", " ", "-")).join(fours))
-        parts.append(generator.choice(("paid", "on 2026-03-01", "ref 12345", "by Mia")))
-    return ", ".join(parts)
