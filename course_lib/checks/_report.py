@@ -183,7 +183,12 @@ def _call(fn: Callable, case: Any) -> tuple[Any, bool]:
 
 
 def learner_traceback(error: Exception, fn: Callable) -> str:
-    """The learner's own frames of the traceback, without the machinery's."""
+    """The learner's own frames of the traceback, without the machinery's.
+
+    Behind the grader's wall they are put together where the answer ran, and come as `told`.
+    """
+    if (told := getattr(error, "told", None)) is not None:
+        return told
     code = getattr(inspect.unwrap(fn), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     if code is not None:

@@ -8,6 +8,8 @@ the data can name a class or run code. Pickle is never used.
 
 import base64
 import math
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_DEPTH = 24
@@ -22,11 +24,14 @@ class Refused(ValueError):
     """A value that may not cross: too big, too deep, or of a kind that has no plain form."""
 
 
-class _Budget:
-    """How much of a value may still come."""
+Handle = Callable[[Any], Any]  # an object -> its handle (or None), a handle -> what stands for it
 
-    def __init__(self):
-        self.nodes, self.bytes = MAX_NODES, MAX_BYTES
+
+class _Budget:
+    """How much of a value may still come, and what to do with an object that is no plain data."""
+
+    def __init__(self, handle: Handle | None = None):
+        self.nodes, self.bytes, self.handle = MAX_NODES, MAX_BYTES, handle
 
     def take(self, depth: int, size: int = 0) -> None:
         self.nodes -= 1
@@ -39,13 +44,14 @@ class _Budget:
             raise Refused(f"more than {MAX_BYTES:,} bytes of tensors and texts")
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any, handle: Handle | None = None) -> Any:
     """``value`` as JSON. Tensors as dtype, shape and base64; NaN and infinities by name.
 
-    Raises Refused for what is too big, too deep, or of another type than numbers, texts, bytes,
-    None, lists, tuples, sets, dicts and torch tensors.
+    handle: gives the handle under which any other object crosses, or None. Raises Refused for what
+    is too big, too deep, or of another type than numbers, texts, bytes, None, lists, tuples, sets,
+    dicts and torch tensors.
     """
-    return _encode(value, 0, _Budget())
+    return _encode(value, 0, _Budget(handle))
 
 
 def _encode(value: Any, depth: int, budget: _Budget) -> Any:
@@ -63,9 +69,9 @@ def _encode(value: Any, depth: int, budget: _Budget) -> Any:
     if isinstance(value, bytes | bytearray):
         budget.take(depth, len(value))
         return {"bytes": base64.b64encode(bytes(value)).decode()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | range | deque):
         parts = [_encode(part, depth + 1, budget) for part in value]
-        return parts if isinstance(value, list) else {_kind(value): parts}
+        return parts if (kind := _kind(value)) == "list" else {kind: parts}
     if isinstance(value, dict):
         return {
             "dict": [
@@ -73,11 +79,17 @@ def _encode(value: Any, depth: int, budget: _Budget) -> Any:
                 for key, part in value.items()
             ]
         }
+    if type(value).__name__ in ("bool_", "bool") and type(value).__module__ == "numpy":
+        return bool(value)
+    if budget.handle is not None and (found := budget.handle(value)) is not None:
+        return {"handle": found}
     return {"tensor": _encode_tensor(value, depth, budget)}
 
 
 def _kind(value: Any) -> str:
-    return "tuple" if isinstance(value, tuple) else "set"
+    if isinstance(value, set | frozenset):
+        return "set"
+    return "tuple" if isinstance(value, tuple) else "list"
 
 
 def _encode_tensor(value: Any, depth: int, budget: _Budget) -> dict:
@@ -90,13 +102,13 @@ def _encode_tensor(value: Any, depth: int, budget: _Budget) -> dict:
         raise Refused(f"a {value.dtype} tensor on {value.device}: expected a dense one, on the CPU")
     budget.take(depth, value.numel() * value.element_size())
     flat = value.detach().resolve_conj().contiguous().reshape(-1).view(torch.uint8)
-    data = base64.b64encode(bytes(flat.tolist())).decode()
+    data = base64.b64encode(flat.numpy().tobytes()).decode()
     return {"dtype": dtype, "shape": list(value.shape), "data": data}
 
 
-def decode(data: Any) -> Any:
+def decode(data: Any, handle: Handle | None = None) -> Any:
     """The value that ``data`` stands for. Raises Refused for anything `encode` doesn't write."""
-    return _decode(data, 0, _Budget())
+    return _decode(data, 0, _Budget(handle))
 
 
 def _decode(data: Any, depth: int, budget: _Budget) -> Any:
@@ -110,10 +122,10 @@ def _decode(data: Any, depth: int, budget: _Budget) -> Any:
         return [_decode(part, depth + 1, budget) for part in data]
     if not isinstance(data, dict) or len(data) != 1:
         raise Refused(f"{str(data)[:60]!r} is no value")
-    (kind, inner), = data.items()
+    ((kind, inner),) = data.items()
     try:
         return _TAGS[kind](inner, depth, budget)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, Refused):
             raise
         raise Refused(f"{kind!r}: not a value that the worker may send") from error
@@ -153,6 +165,7 @@ _TAGS = {
         _decode(key, depth + 1, budget): _decode(part, depth + 1, budget) for key, part in pairs
     },
     "tensor": _decode_tensor,
+    "handle": lambda inner, depth, budget: budget.handle(inner),
 }
 
 
@@ -160,3 +173,96 @@ def _long(text: str) -> int:
     if len(text) > 4_000:
         raise Refused(f"an integer of {len(text)} digits")
     return int(text)
+
+
+def changes(arguments: Sequence, sent: list, handle: Handle | None = None) -> dict[str, Any]:
+    """What a call did to its arguments: position -> the new value, as JSON. sent: as they were."""
+    now = [encode(argument, handle) for argument in arguments]
+    return {str(i): new for i, (new, old) in enumerate(zip(now, sent, strict=True)) if new != old}
+
+
+def put_back(arguments: Sequence, changed: Any, handle: Handle | None = None) -> None:
+    """Make the changes in the caller's own tensors, lists and dicts. Raises Refused for others."""
+    if not isinstance(changed, dict):
+        raise Refused(f"{str(changed)[:60]!r} are no changes")
+    for i, argument in enumerate(arguments):
+        if str(i) in changed:
+            _overwrite(argument, decode(changed[str(i)], handle))
+
+
+def _overwrite(old: Any, new: Any) -> None:
+    """Give ``old`` the content of ``new``, in place, down to the tensors."""
+    if isinstance(old, list) and isinstance(new, list):
+        if len(old) == len(new):
+            old[:] = [_updated(a, b) for a, b in zip(old, new, strict=True)]
+        else:
+            old[:] = new
+    elif isinstance(old, dict) and isinstance(new, dict):
+        parts = {key: _updated(old[key], new[key]) if key in old else new[key] for key in new}
+        old.clear()
+        old.update(parts)
+    elif isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new):
+        for a, b in zip(old, new, strict=True):
+            _updated(a, b)
+    elif isinstance(old, set) and isinstance(new, set):
+        old.clear()
+        old.update(new)
+    else:
+        _overwrite_tensor(old, new)
+
+
+def _updated(old: Any, new: Any) -> Any:
+    """The old object with the new content, or the new one where the old can't be changed."""
+    try:
+        _overwrite(old, new)
+    except Refused:
+        return new
+    return old
+
+
+def _overwrite_tensor(old: Any, new: Any) -> None:
+    import torch
+
+    if not isinstance(old, torch.Tensor) or not isinstance(new, torch.Tensor):
+        raise Refused(f"a {type(old).__name__} can't become a {type(new).__name__} in place")
+    if old.dtype != new.dtype:
+        raise Refused(f"a {old.dtype} tensor can't become a {new.dtype} one in place")
+    with torch.no_grad():
+        if old.shape == new.shape:
+            old.copy_(new)
+        else:
+            old.data = new
+
+
+def encode_error(error: BaseException) -> dict[str, Any]:
+    """An exception as its builtin class, if it is one, its plain arguments and its text."""
+    builtin = type(error).__module__ == "builtins" and isinstance(error, Exception)
+    try:
+        said = str(error)
+    except BaseException:  # a __str__ of the answer's own
+        said = ""
+    try:
+        arguments = encode(list(error.args))
+    except Exception:  # no plain data
+        arguments = [said.encode("utf-8", "replace").decode()]
+    return {
+        "type": type(error).__name__[:100] if builtin else "",
+        "arguments": arguments,
+        "said": f"{type(error).__name__}: {said}"[:1000].encode("utf-8", "replace").decode(),
+    }
+
+
+def decode_error(data: Any, other: type[Exception]) -> Exception:
+    """The exception, of the same builtin class; `other` for any that isn't builtin."""
+    import builtins
+
+    said = data.get("said") if isinstance(data, dict) else None
+    if not isinstance(said, str):
+        raise Refused(f"{str(data)[:60]!r} is no exception")
+    kind = getattr(builtins, str(data.get("type")), None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(*decode(data.get("arguments")))
+        except Exception:  # arguments that this class doesn't take, or that may not cross
+            return other(said)
+    return other(said)

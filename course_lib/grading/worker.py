@@ -1,149 +1,170 @@
-"""Inside the sandbox: run an answer, and send back what its function returned, as JSON.
+"""The first process inside the sandbox: forks one process an answer, and ends it when told to.
 
-Nothing here is trusted by the judge: a student's code shares this process's user and may kill it,
-forge its output or rewrite it in memory. It gains nothing, since the right answers and the
-comparison are outside. One job a line comes on stdin; one line goes back for each:
+Lines from the judge come on stdin: `{"open": …}` starts an answer (answering.py), `{"close": …}`
+ends it, the others are handed on to it. On stdout, lines that begin with "<" are the answer's own
+words; lines with "=" are this process's: ready, and how the answer ended.
 
-    {"source": …, "function": …, "calls": [[arguments], …], "seconds": …}
-    {"status": "ran", "answers": [{"value": …} or {"error": …, "trace": …}, …]}
-
-Each job runs in a fork of its own, so that importing torch is paid once, and what one answer leaves
-behind doesn't meet the next.
+Importing torch is paid once, before the forks. What one answer leaves behind (processes, files) is
+gone before the next is opened.
 """
 
 import contextlib
+import ctypes
 import json
-import linecache
 import os
 import select
+import shutil
 import signal
 import sys
-import time
-import traceback
 
-import wire
+from course_lib.checks._gradients import with_gradients
+from course_lib.grading.answering import answer
 
-MAX_REPLY = 16 << 20
-NAME = "answer.py"
-
-
-def run_job(job: dict) -> dict:
-    """Build the answer's module and call its function on every set of arguments."""
-    space = {"__name__": "answer", "__builtins__": __builtins__}
-    linecache.cache[NAME] = (len(job["source"]), None, job["source"].splitlines(True), NAME)
-    try:
-        exec(compile(job["source"], NAME, "exec"), space)
-    except BaseException as error:
-        return {"status": "did not load", "error": describe(error)}
-    function = space.get(job["function"])
-    if not callable(function):
-        return {"status": "no function", "error": f"there is no function {job['function']!r}"}
-    return {"status": "ran", "answers": [call(function, arguments) for arguments in job["calls"]]}
+MAX_LINE = 16 << 20
+MAX_OUTPUT = 96 << 20  # of one answer, all its calls together
+DUMPABLE = 4  # of prctl; 0: nobody of the same user may open this process's memory or files
 
 
-def call(function, arguments: list) -> dict:
-    """One call: its value, or what it raised."""
-    try:
-        given = [wire.decode(argument) for argument in arguments]
-        value = wire.encode(function(*given))
-        return {"value": value, "changed": [wire.encode(a) for a in given] != arguments}
-    except BaseException as error:
-        return {"error": describe(error)}
+class Session:
+    """One answer in a fork: its pipes, its end."""
 
+    def __init__(self, job: dict):
+        mine, self.into = os.pipe()
+        self.out, its = os.pipe()
+        self.pending, self.buffer, self.total = bytearray(), bytearray(), 0
+        self.child = os.fork()
+        if self.child == 0:
+            self._become(job, mine, its)
+        os.close(mine)
+        os.close(its)
+        os.set_blocking(self.into, False)
+        os.set_blocking(self.out, False)
+        self.died = os.pidfd_open(self.child)
 
-def describe(error: BaseException) -> str:
-    """The error and the answer's own frames, short, with nothing of this file in it."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == NAME]
-    lines = [f"  line {frame.lineno}: {(frame.line or '').strip()[:200]}" for frame in frames[-5:]]
-    try:
-        said = f"{type(error).__name__}: {error}"
-    except BaseException:
-        said = type(error).__name__
-    return "\n".join([said[:1000], *lines]).encode("utf-8", "replace").decode()
-
-
-def serve() -> None:
-    """Fork for every job; the parent waits, ends what is left, and passes the reply on."""
-    # A writable, empty folder is the only place where an answer may leave files.
-    os.chdir("/tmp")
-    for line in sys.stdin.buffer:
-        job = json.loads(line)
-        reply = in_a_fork(job)
-        sys.stdout.buffer.write(reply.replace(b"\n", b" ") + b"\n")
-        sys.stdout.buffer.flush()
-
-
-def in_a_fork(job: dict) -> bytes:
-    """The job's reply, or a status that says how it ended."""
-    source, sink = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(source)
+    def _become(self, job: dict, mine: int, its: int) -> None:
+        os.close(self.into)
+        os.close(self.out)
         os.setsid()
+        ctypes.CDLL(None).prctl(DUMPABLE, 1, 0, 0, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
-        reply = json.dumps(run_job(job)).encode()
-        with contextlib.suppress(OSError), os.fdopen(sink, "wb") as pipe:
-            pipe.write(reply + b"\n")
-        os._exit(0)
-    os.close(sink)
-    reply, state = _read(source, time.monotonic() + job["seconds"])
-    os.close(source)
-    status = _end_all(child)
-    if state != "read":
-        return json.dumps({"status": state}).encode()
-    if not reply:
-        return json.dumps({"status": _how(status)}).encode()
-    return reply
+        try:
+            answer(job, mine, its, with_gradients)
+        finally:
+            os._exit(0)
 
+    def push(self) -> None:
+        """Hand on as much of the judge's lines as the pipe takes."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            del self.pending[: os.write(self.into, self.pending[: 1 << 16])]
 
-def _end_all(child: int) -> int:
-    """End whatever the job started, in whichever session it hides; the child's exit status.
-
-    In a process space of its own, "everyone else" (-1) is the job and what it left.
-    """
-    for _ in range(10):  # one that closed its pipe by dying needs a moment to be seen as dead
-        finished, status = os.waitpid(child, os.WNOHANG)
-        if finished:
-            break
-        time.sleep(0.01)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)
-    return status if finished else os.waitpid(child, 0)[1]
-
-
-def _read(source: int, deadline: float) -> tuple[bytes, str]:
-    """One line from the pipe, or what it brings until everyone has closed it.
-
-    Without the line's end, a child that the job left behind would hold the pipe open.
-    """
-    parts, size = [], 0
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([source], [], [], left)[0]:
-            return b"", "out of time"
-        part = os.read(source, 1 << 16)
+    def pull(self) -> str | None:
+        """Pass on what the answer says; how it ended, if it has."""
+        try:
+            part = os.read(self.out, 1 << 20)
+        except BlockingIOError:
+            return None
         if not part:
-            return b"".join(parts), "read"
-        parts.append(part)
-        size += len(part)
-        if part.endswith(b"\n"):
-            return b"".join(parts), "read"
-        if size > MAX_REPLY:
-            return b"", "too much output"
+            return self.how()
+        self.buffer += part
+        self.total += len(part)
+        whole, found, rest = self.buffer.rpartition(b"\n")
+        if found:
+            self.buffer = rest
+            say(b"".join(b"<" + line + b"\n" for line in whole.split(b"\n")))
+        if len(self.buffer) > MAX_LINE or self.total > MAX_OUTPUT:
+            return "too much output"
+        return None
+
+    def how(self) -> str:
+        """How the child came to its end; one that has closed its pipe may need a moment to die."""
+        select.select([self.died], [], [], 0.2)
+        found, status = os.waitpid(self.child, os.WNOHANG)
+        if found and os.WIFSIGNALED(status):
+            return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
+        return "ended without a reply"
+
+    def end(self, alone: bool) -> None:
+        """End whatever the answer started, in whichever session it hides, and clear its files."""
+        with contextlib.suppress(ProcessLookupError):
+            if alone:  # in a process space of our own: everyone but its first process and this one
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.killpg(self.child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        for descriptor in (self.into, self.out, self.died):
+            os.close(descriptor)
+        if alone:
+            for place in ("/tmp", "/dev/shm"):
+                for name in os.listdir(place):
+                    clear(os.path.join(place, name))
 
 
-def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
-    return "ended without a reply"
+def clear(path: str) -> None:
+    """Remove what an answer left."""
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.remove(path)
+
+
+def say(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def serve(alone: bool) -> None:
+    """Until the judge closes the pipe."""
+    session, unread = None, b""
+    while True:
+        ended = None
+        reads = [0, session.out, session.died] if session else [0]
+        writes = [session.into] if session and session.pending else []
+        readable, writable, _ = select.select(reads, writes, [])
+        if 0 in readable:
+            part = os.read(0, 1 << 20)
+            if not part:
+                return session.end(alone) if session else None
+            *lines, unread = (unread + part).split(b"\n")
+            for line in lines:
+                if line.startswith(b'{"open"'):
+                    session = Session(json.loads(line)["open"])
+                elif line.startswith(b'{"close"'):
+                    ended = "closed"
+                elif session:
+                    session.pending += line + b"\n"
+        elif session:
+            ended = watch(session, readable, writable)
+        if session and ended:
+            session.end(alone)
+            session = None
+            say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
+
+
+def watch(session: Session, readable: list, writable: list) -> str | None:
+    """Move what there is to move; the word for the session's end, if it has come."""
+    if writable:
+        session.push()
+    if session.out in readable:
+        return session.pull()
+    return session.how() if session.died in readable else None
+
+
+def main() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    alone = sys.argv[1:] == ["alone"] and os.uname().nodename == "grader" and os.getpid() < 10
+    if alone:  # a writable, empty folder is the only place where an answer may leave files
+        os.chdir("/tmp")
+        ctypes.CDLL(None).prctl(DUMPABLE, 0, 0, 0, 0)
+    say(b'={"ready": true}\n')
+    serve(alone)
 
 
 if __name__ == "__main__":
-    import torch  # noqa: F401  paid once, before the forks
-
-    torch.set_num_threads(1)
-    sys.stdout.buffer.write(b'{"status": "ready"}\n')
-    sys.stdout.buffer.flush()
-    serve()
+    main()
