@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from course_lib.grading import commands as grading
+
 app = typer.Typer(help="Build and use the course's model.", no_args_is_help=True)
 console = Console()
+grading.add(app)
 
 
 def _fail(error: Exception) -> typer.Exit:

@@ -32,8 +32,8 @@ def read_archive(data: bytes, aside: dict[str, str] | None = None) -> dict[str, 
     Raises BadArchive, naming the entry, for links, devices, absolute paths, "..", two entries of
     one name, encrypted entries, and for sizes beyond the limits, announced or real.
 
-    aside: where the zip is a whole class's, one student's odd entry must not stop the others. Links,
-    devices, encrypted and too large entries are then left out, and noted here with the reason.
+    aside: where the zip is a whole class's, one student's odd entry must not stop the others. What
+    is a link, a device, encrypted or too large is left out, and noted here with the reason.
     """
     if zipfile.is_zipfile(io.BytesIO(data)):
         return _read_zip(data, aside)

@@ -54,7 +54,7 @@ class Result:
     @property
     def points(self) -> float:
         """The sum over the exercises."""
-        return sum(one.points for one in self.graded)
+        return sum((one.points for one in self.graded), 0.0)
 
     @property
     def out_of(self) -> int:

@@ -58,17 +58,22 @@ class _Work:
 
 
 def read_class(
-    submissions: Path, exercises: Mapping[str, Exercise], roster: Roster, wanted: Sequence[str] = ()
+    submissions: Path,
+    exercises: Mapping[str, Exercise],
+    roster: Roster,
+    wanted: Sequence[str] = (),
+    alone: str = "",
 ) -> tuple[list[Student], tuple[str, ...]]:
     """Everybody's work, and the exercises that are graded.
 
     wanted: their names; left out, those of the roster's assignment, or else all that anybody
     answered. A student of the roster who handed nothing in has a submission without answers.
+    alone: the name of the one student to whom all files belong, whatever they are called.
     """
     collected = collect(submissions)
     wanted = tuple(wanted or roster.exercises)
     known = {name: exercises[name] for name in wanted} if wanted else exercises
-    works = _gather(collected, known, submissions.resolve().name)
+    works = _gather(collected, known, submissions.resolve().name, alone)
     if not wanted:
         answered = {name for work in works.values() for name in work.answers}
         wanted = tuple(name for name in exercises if name in answered)
@@ -83,13 +88,15 @@ def read_class(
 
 
 def _gather(
-    collected: Collected, exercises: Mapping[str, Exercise], whole: str
+    collected: Collected, exercises: Mapping[str, Exercise], whole: str, alone: str
 ) -> dict[str, _Work]:
     paths = [*(file.path for file in collected.files), *collected.aside]
     depth = strip_wrapper(set(paths))
     topics = {name.split("/")[1] for name in exercises}
     short = {path: "/".join(path.split("/")[depth:]) for path in paths}
     origins = {path: origin(short[path], whole, topics) for path in paths}
+    if alone:
+        origins = {path: replace(o, student=alone, ids=()) for path, o in origins.items()}
     named = tell_apart(origins.values())
     people = gradescope_people(collected.people)
     works: dict[str, _Work] = {}

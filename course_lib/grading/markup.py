@@ -1,0 +1,80 @@
+"""HTML that can't be broken out of: every text is escaped unless this file made it."""
+
+from collections.abc import Collection
+from html import escape
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #ffffff;
+  --card: #f6f8fa; --line: #d0d7de; --good: #0b6b4f; --bad: #a8321b; --bar: #0072b2; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9ea7b3; --paper: #0d1117;
+  --card: #161b22; --line: #30363d; --good: #4cc9a0; --bad: #ff9b80; --bar: #56b4e9; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 56rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.15rem; margin: 1.5rem 0 .5rem; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+  padding: .75rem 1rem; margin: 1rem 0; } .card h2 { margin-top: 0; }
+.soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
+.stamp { border: 2px solid var(--bad); color: var(--bad); padding: .5rem 1rem; font-weight: 600; }
+ul.tests { list-style: none; padding: 0; } ul.tests li { padding-left: 1.4rem; text-indent: -1.4rem; }
+pre { white-space: pre-wrap; background: var(--paper); border: 1px solid var(--line);
+  padding: .5rem; margin: .5rem 0; font-size: .85rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
+  vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+table.words td { overflow-wrap: anywhere; } a { color: var(--bar); }
+svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui; }
+svg rect { fill: var(--bar); } svg line { stroke: var(--soft); }
+"""  # noqa: E501
+# Nothing is loaded and nothing runs, even if a text should get through as markup.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+class Safe(str):
+    """Markup made here."""
+
+
+def tag(name: str, *children: object, **attributes: object) -> Safe:
+    """An element. Children and attributes are escaped, but for what `tag` itself made.
+
+    ``class_`` stands for class, ``text_anchor`` for text-anchor.
+    """
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+    )
+    return Safe(f"<{name}{given}>{joined(*children)}</{name}>")
+
+
+def joined(*children: object) -> Safe:
+    """Several pieces, one after the other."""
+    return Safe("".join(c if isinstance(c, Safe) else escape(str(c)) for c in children))
+
+
+def table(head: list[str], rows: list[list[object]], numbers: Collection[int] = ()) -> Safe:
+    """A table that scrolls on a phone; columns in ``numbers`` stand at the right."""
+
+    def line(kind: str, cells: list[object]) -> Safe:
+        made = [
+            tag(kind, cell, class_="n") if i in numbers else tag(kind, cell)
+            for i, cell in enumerate(cells)
+        ]
+        return tag("tr", *made)
+
+    body = [line("td", row) for row in rows]
+    whole = tag("table", tag("thead", line("th", head)), tag("tbody", *body))
+    return tag("div", whole, class_="wide")
+
+
+def page(title: str, *body: object) -> str:
+    """A whole page in one file, for light and dark, desk and phone."""
+    head = joined(
+        Safe('<meta charset="utf-8">'),
+        Safe('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Safe(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        tag("title", title),
+        tag("style", Safe(STYLE)),
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{joined(*body)}</body></html>\n'
+    )
