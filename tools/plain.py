@@ -236,6 +236,7 @@ def _page_link(title: str, target: str, place: Place) -> str:
     folder = "" if target.startswith("/") else posixpath.dirname(place.page)
     base = target.lstrip("/") if not folder else target
     path = posixpath.normpath(posixpath.join(folder or "book", base))
+    path = path.removeprefix("book/") if path.startswith("book/solutions/") else path
     source = place.repo / f"{path}.md"
     if not source.is_file():
         raise place.error(f"{{doc}} names {target}: there is no {path}.md")
@@ -243,8 +244,11 @@ def _page_link(title: str, target: str, place: Place) -> str:
     if not title:
         heading = re.search(r"^# (.+)$", text, re.MULTILINE)
         title = heading[1] if heading else posixpath.basename(target)
+    if path.startswith("solutions/"):  # a reader of a notebook wants the exercise, not its answer
+        path = f"exercises/{path.removeprefix('solutions/')}"
     suffix = ".ipynb" if "\njupytext:" in text[:400] else ".md"
-    return f"[{title}]({posixpath.relpath(path, posixpath.dirname(place.page))}{suffix})"
+    here = posixpath.dirname(place.page).replace("solutions/", "exercises/", 1)
+    return f"[{title}]({posixpath.relpath(path, here)}{suffix})"
 
 
 def _citation(name: str, text: str, place: Place) -> str:

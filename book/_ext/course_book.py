@@ -3,18 +3,18 @@
 - The repository's address is read from pyproject.toml, so that it stands in one place.
 - {repo}`course_lib/show.py` links to a file or folder of the repository;
   {colab}`exercises/sft/chat.ipynb` opens a notebook of it in Colab.
-- {exercises} lists the exercises of the chapter whose page it stands on, read from solutions/.
+- Lists of exercises and their pages: exercise_pages.py.
 - Jupyter Book always loads sphinx_thebe, whose script throws on every page: it is taken out.
 """
 
-import re
 import tomllib
 from pathlib import Path
 
+import exercise_pages
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.docutils import SphinxRole
 
 ROOT = Path(__file__).resolve().parents[2]
 BRANCH = "main"
@@ -48,26 +48,6 @@ class ColabLink(SphinxRole):
         return [_link(address, "open it in Colab")], []
 
 
-class Exercises(SphinxDirective):
-    """The exercises of this page's chapter, each with its notebook and a link to Colab."""
-
-    def run(self) -> list[nodes.Node]:
-        stem = self.env.docname.split("/")[0]
-        lines = []
-        for source in sorted((ROOT / "solutions" / stem).glob("*.md")):
-            title = re.search(r"^# (.+)$", source.read_text(encoding="utf-8"), re.MULTILINE)
-            if title is None:
-                raise self.error(f"{source.relative_to(ROOT)} has no title")
-            notebook = f"exercises/{stem}/{source.stem}.ipynb"
-            self.env.note_dependency(str(source))
-            lines.append(f"- **{title[1]}**: {{repo}}`{notebook}`, or {{colab}}`{notebook}`.")
-        if not lines:
-            raise self.error(f"solutions/{stem} holds no exercise")
-        intro = "One exercise" if len(lines) == 1 else f"{len(lines)} exercises"
-        text = f"{intro}, with an instant check:\n\n" + "\n".join(lines)
-        return self.parse_text_to_nodes(text)
-
-
 def _link(address: str, text: str, code: bool = False) -> nodes.reference:
     label = nodes.literal(text=text) if code else nodes.Text(text)
     return nodes.reference("", "", label, refuri=address, internal=False)
@@ -87,6 +67,6 @@ def fix_config(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("repo", RepositoryLink())
     app.add_role("colab", ColabLink())
-    app.add_directive("exercises", Exercises)
+    exercise_pages.setup(app)
     app.connect("config-inited", fix_config, priority=1)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,7 @@
 """MyST turned into plain markdown: hand-worked examples, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from tools.plain import Place, plain
@@ -80,3 +82,15 @@ def test_labels_and_comments_go():
 def test_what_it_does_not_know_is_refused_by_name(text, message):
     with pytest.raises(ValueError, match=message):
         convert(text)
+
+
+def test_a_link_to_a_solution_gives_its_exercise():
+    there = "[Grouped-query attention](../../exercises/architecture/grouped_query_attention.ipynb)"
+    assert convert("{doc}`../solutions/architecture/grouped_query_attention`") == there
+
+
+def test_links_from_a_solution_are_right_in_the_exercise():
+    place = replace(PLACE, page="solutions/sft/loss_mask.md")
+    assert plain("{doc}`chat <../../book/sft/chat>`", place) == "[chat](../../book/sft/chat.ipynb)"
+    link = plain("{doc}`masks <../architecture/rope>`", place)
+    assert link == "[masks](../architecture/rope.ipynb)"
