@@ -6,6 +6,8 @@ more, each written in another way). The trivial answers are made here.
 
 import runpy
 from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,14 @@ def shaped(value: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
 def as_right(exercise: Exercise, make: Callable[[torch.Tensor], torch.Tensor]) -> Callable:
     """What the right answer would return, but for its numbers."""
     right = exercise.bound(exercise.reference)
-    return lambda *given: shaped(right(*given), make)
+    if not exercise.harness:
+        return lambda *given: shaped(right(*given), make)
+
+    def on_a_copy(*given: Any) -> Any:  # what it would do to the real disk is the answer itself
+        with suppress(Exception):
+            return shaped(right(*deepcopy(given)), make)
+
+    return on_a_copy
 
 
 TRIVIAL = {

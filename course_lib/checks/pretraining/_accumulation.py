@@ -1,56 +1,39 @@
-"""The check of gradient accumulation: one optimizer step from many parts, right to the weight."""
+"""Gradient accumulation: one optimizer step from many parts, right to the weight."""
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._report import CheckReport, run_check
-from course_lib.pretraining.accumulation import accumulate
+from course_lib.checks._exercise import Case, Exercise
 from course_lib.pretraining.train import IGNORE
 
 Parts = list[tuple[Tensor, Tensor]]
-Step = Callable[[nn.Module, Parts, torch.optim.Optimizer, float], None]
 VOCAB, SEQ, FREE = 7, 6, 1e9  # FREE: a norm that no gradient here exceeds
 
 
-class _Bigrams(nn.Module):
-    """Logits of the next token: one row of a matrix for each token."""
-
-    def __init__(self, weight: Tensor):
-        super().__init__()
-        self.weight = nn.Parameter(weight.clone())
-
-    def forward(self, inputs: Tensor, documents: Tensor | None = None) -> Tensor:
-        return self.weight[inputs]
-
-
-def accumulation(fn: Step) -> CheckReport:
-    """Check fn(model, parts, optimizer, max_norm): one clipped step on the mean loss of all parts.
-
-    parts is a list of (inputs, targets), both [rows, seq], targets -100 where there is no loss.
-    The model's weights after two steps are compared with the reference's.
-    """
-    cases = [
-        (_weight(0), [_parts(1, (6, 6)), _parts(2, (6, 6))], FREE),
-        (_weight(3), [_parts(4, (6, 1, 3)), _parts(5, (2, 6, 1))], FREE),
-        (_weight(6), [_parts(7, (1, 6)), _parts(8, (6, 2))], 0.15),
-    ]
-    mistakes = {sentence: _two_steps(wrong) for sentence, wrong in ACCUMULATION_MISTAKES.items()}
-    return run_check(
-        "Gradient accumulation", _two_steps(fn), cases, _two_steps(_right), mistakes=mistakes
-    )
-
-
-def _weight(seed: int) -> Tensor:
-    return torch.randn(VOCAB, VOCAB, generator=torch.Generator().manual_seed(seed))
-
-
-def _parts(seed: int, lengths: Iterable[int]) -> Parts:
-    """A part of two rows for each length; that many targets a row count."""
+def _cases(seed: int) -> list[Case]:
+    """The model is one matrix: row i holds the logits of what comes after token i."""
     generator = torch.Generator().manual_seed(seed)
+
+    def case(what: str, *lengths: Sequence[int], max_norm: float = FREE, edge: bool = False):
+        weight = torch.randn(VOCAB, VOCAB, generator=generator)
+        steps = [_parts(of, generator) for of in lengths]
+        return Case(what, (weight, steps, 0.5, max_norm), edge)
+
+    return [
+        case("two steps of parts of equal length", (6, 6), (6, 6)),
+        case("parts of unequal length", (6, 1, 3), (2, 6, 1)),
+        case("a gradient that is longer than max_norm", (1, 6), (6, 2), max_norm=0.15),
+        case("three steps, parts of unequal length", (5, 2), (1, 4, 6), (3, 6), max_norm=0.3),
+        case("one step of one part", (4,), edge=True),
+        case("a part without any target", (0, 5), (3, 0), edge=True),
+    ]
+
+
+def _parts(lengths: Sequence[int], generator: torch.Generator) -> Parts:
+    """A part of two rows for each length; that many targets a row count."""
     parts = []
     for length in lengths:
         inputs, targets = torch.randint(VOCAB, (2, 2, SEQ), generator=generator)
@@ -59,56 +42,43 @@ def _parts(seed: int, lengths: Iterable[int]) -> Parts:
     return parts
 
 
-def _two_steps(fn: Step) -> Callable[[Tensor, list[Parts], float], Tensor]:
-    """Run fn once for each list of parts, on a fresh model; the weights that come out."""
-
-    @functools.wraps(fn)
-    def run(weight: Tensor, steps: list[Parts], max_norm: float) -> Tensor:
-        model = _Bigrams(weight)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-        for parts in steps:
-            fn(model, parts, optimizer, max_norm)
-        return model.weight.detach().clone()
-
-    return run
-
-
-def _right(model: nn.Module, parts: Parts, optimizer: torch.optim.Optimizer, norm: float) -> None:
-    accumulate(model, parts)
-    nn.utils.clip_grad_norm_(model.parameters(), norm)
-    optimizer.step()
-
-
-def _wrong(
+def _train(
+    weight: Tensor,
+    steps: list[Parts],
+    lr: float,
+    max_norm: float,
     *,
     share: Callable[[Tensor, Tensor, Parts], Tensor] | None = None,
     zero: str = "once",
     clip: str = "once",
     step: str = "once",
-) -> Step:
-    """The right step with one thing to get wrong at a time; `share` is a part's share of the loss.
+) -> Tensor:
+    """The right steps with one thing to get wrong at a time; `share`: a part's share of the loss.
 
-    Each of zero, clip and step says when it happens: "once", "each" part, "late" or "never".
+    Each of zero, clip and step says when it happens: "once", "each" part or "never".
     """
-    share = share or _by_tokens
-
-    def run(model: nn.Module, parts: Parts, optimizer: torch.optim.Optimizer, norm: float) -> None:
+    share, weight = share or _by_tokens, weight.clone().requires_grad_()
+    grad = torch.zeros_like(weight)
+    for parts in steps:
         if zero == "once":
-            optimizer.zero_grad()
+            grad = torch.zeros_like(weight)
         for inputs, targets in parts:
             if zero == "each":
-                optimizer.zero_grad()
-            share(model(inputs), targets, parts).backward()
+                grad = torch.zeros_like(weight)
+            grad = grad + torch.autograd.grad(share(weight[inputs], targets, parts), weight)[0]
             if clip == "each":
-                nn.utils.clip_grad_norm_(model.parameters(), norm)
+                grad = _clipped(grad, max_norm)
             if step == "each":
-                optimizer.step()
+                weight = (weight - lr * grad).detach().requires_grad_()
         if clip == "once":
-            nn.utils.clip_grad_norm_(model.parameters(), norm)
+            grad = _clipped(grad, max_norm)
         if step == "once":
-            optimizer.step()
+            weight = (weight - lr * grad).detach().requires_grad_()
+    return weight.detach()
 
-    return run
+
+def _clipped(grad: Tensor, max_norm: float) -> Tensor:
+    return grad * min(1.0, max_norm / max(grad.norm().item(), 1e-12))
 
 
 def _sum(logits: Tensor, targets: Tensor) -> Tensor:
@@ -116,7 +86,7 @@ def _sum(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _mean(logits: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    return _sum(logits, targets) / (targets != IGNORE).sum().clamp(min=1)
 
 
 def _count(parts: Parts) -> int:
@@ -127,7 +97,15 @@ def _by_tokens(logits: Tensor, targets: Tensor, parts: Parts) -> Tensor:
     return _sum(logits, targets) / _count(parts)
 
 
-ACCUMULATION_MISTAKES = {
+def _right(weight: Tensor, steps: list[Parts], lr: float, max_norm: float) -> Tensor:
+    return _train(weight, steps, lr, max_norm)
+
+
+def _wrong(**change) -> Callable:
+    return lambda weight, steps, lr, max_norm: _train(weight, steps, lr, max_norm, **change)
+
+
+_MISTAKES = {
     "You average the parts' mean losses. A token in a short part then weighs more than one in a "
     "long part. Sum the losses, and divide by the tokens of all parts.": _wrong(
         share=lambda logits, targets, parts: _mean(logits, targets) / len(parts)
@@ -154,8 +132,20 @@ ACCUMULATION_MISTAKES = {
     "the last.": _wrong(step="each", clip="each"),
     "You clip after every part. Then an early part's gradient is shortened and a later one isn't; "
     "clip the whole gradient, once.": _wrong(clip="each"),
-    "You don't clip. The common norm of all gradients may be at most max_norm.": _wrong(
+    "You don't clip. The norm of the whole gradient may be at most max_norm.": _wrong(
         clip="never"
     ),
     "The gradients are there, but no step is made.": _wrong(step="never"),
 }  # fmt: skip
+
+accumulation = Exercise(
+    name="pretraining/accumulation",
+    title="Gradient accumulation",
+    answer="my_train",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=_right,
+    mistakes=_MISTAKES,
+)

@@ -1,36 +1,39 @@
-"""The check of one AdamW step: two means, their correction, and a decay of its own."""
+"""One AdamW step: two means, their correction, and a decay of its own."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise
 
 Step = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
-def adamw_step(fn: Step) -> CheckReport:
-    """Check fn(weight, grad, mean, square, t, lr, beta1, beta2, eps, decay).
+def _cases(seed: int) -> list[Case]:
+    draw = torch.Generator().manual_seed(seed)
 
-    It returns the new weight, mean and square, and leaves its arguments as they are. t counts from
-    1 at the first step.
-    """
-    draw = torch.Generator().manual_seed(0)
-
-    def case(shape, t, *numbers):
+    def case(what: str, shape: tuple[int, ...], first: bool = False, eps: float = 1e-8,
+             decay: bool = True, edge: bool = False) -> Case:  # fmt: skip
         weight, grad, mean = (torch.randn(*shape, generator=draw) for _ in range(3))
         square = torch.rand(*shape, generator=draw)
-        first = t == 1
-        return (weight, grad, 0 * mean if first else mean, 0 * square if first else square, t,
-                *numbers)  # fmt: skip
+        lr, beta1, beta2, some = torch.rand(4, generator=draw, dtype=torch.float64).tolist()
+        t = 1 if first else int(torch.randint(2, 9, (1,), generator=draw))
+        if first:
+            mean, square = 0 * mean, 0 * square
+        numbers = 0.01 + 0.2 * lr, 0.7 + 0.2 * beta1, 0.93 + 0.06 * beta2
+        return Case(
+            what, (weight, grad, mean, square, t, *numbers, eps, decay * (0.05 + some)), edge
+        )
 
-    cases = [
-        case((3,), 1, 0.1, 0.9, 0.95, 1e-8, 0.0),
-        case((2, 4), 7, 0.01, 0.9, 0.99, 1e-8, 0.1),
-        case((5,), 3, 0.2, 0.8, 0.95, 0.3, 0.5),  # an eps and a decay that can't be overlooked
+    return [
+        case("the first step", (3,), first=True, decay=False),
+        case("a later step, with decay", (2, 4)),
+        case("a step with a large eps", (5,), eps=0.3),  # an eps that can't be overlooked
+        case("the first step, with decay and a large eps", (3, 2), first=True, eps=0.1),
+        case("one number", (1,), edge=True),
+        case("no weight at all", (0, 4), edge=True),
     ]
-    return run_check("AdamW, one step", fn, cases, _stepped, mistakes=ADAMW_MISTAKES)
 
 
 def _corrected(mean: Tensor, square: Tensor, t: int, beta1: float, beta2: float, eps: float):
@@ -46,6 +49,13 @@ def _stepped(
     square = beta2 * square + (1 - beta2) * grad**2
     moved = weight - lr * decay * weight - lr * direction(mean, square, t, beta1, beta2, eps)
     return moved, mean, square
+
+
+def _right(
+    weight: Tensor, grad: Tensor, mean: Tensor, square: Tensor, t: int, lr: float, beta1: float,
+    beta2: float, eps: float, decay: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    return _stepped(weight, grad, mean, square, t, lr, beta1, beta2, eps, decay)
 
 
 def _with(direction: Callable) -> Step:
@@ -96,7 +106,7 @@ def _magnitude(weight, grad, mean, square, t, lr, beta1, beta2, eps, decay):
     return weight - lr * decay * weight - lr * step, mean, square
 
 
-ADAMW_MISTAKES = {
+_MISTAKES = {
     "There is no bias correction. The means begin at 0 and are too small at first: divide them by "
     "1 - beta ** t.": _with(lambda m, v, t, b1, b2, eps: m / (v.sqrt() + eps)),
     "Only the mean gradient is corrected; the mean square needs 1 - beta2 ** t as well.": _with(
@@ -128,3 +138,16 @@ ADAMW_MISTAKES = {
     "You climb: the step is subtracted.": _uphill,
     "The mean square is of |g|, not of g squared.": _magnitude,
 }
+
+adamw = Exercise(
+    name="pretraining/adamw",
+    title="AdamW, one step",
+    answer="my_adamw_step",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=_right,
+    mistakes=_MISTAKES,
+    forbidden=("optim", "AdamW", "Adam"),
+)

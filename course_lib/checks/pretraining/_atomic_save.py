@@ -1,13 +1,15 @@
-"""The instant check of the exercise *a save that survives*: a disk that is stopped at each call."""
+"""A save that survives: a disk that is stopped at each call."""
 
 import errno
+import functools
+import random
 from collections.abc import Callable
 from copy import deepcopy
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise
 
 NAME, PARTIAL = "checkpoint", "checkpoint.partial"
-OLD, NEW = b"the old state of the run", b"the new state, which is longer than the old one"
+MOST_CALLS = 50
 
 
 class Disk:
@@ -16,11 +18,14 @@ class Disk:
     Renaming and removing are each one step, which happens whole or not at all. ``capacity``: bytes.
     """
 
-    def __init__(self, capacity: int = 1_000):
+    # What an answer may call, also from behind the grader's wall.
+    REMOTE = ("write", "sync", "rename", "remove", "read", "names")
+
+    def __init__(self, capacity: int = 1_000, old: bytes = b"the old state of the run"):
         self.capacity = capacity
         self.calls: list[str] = []
         self.past: list[dict[str, bytes]] = []  # what a power cut after each call would leave
-        self._files = {NAME: OLD}
+        self._files = {NAME: old}
         self._synced = {NAME}
         self._remember("nothing")
 
@@ -65,45 +70,64 @@ class Disk:
         return sorted(self._files)
 
     def _remember(self, call: str) -> None:
+        if len(self.calls) > MOST_CALLS:
+            raise RuntimeError(f"{MOST_CALLS} calls, and the save isn't done: is there a loop?")
         self.calls.append(call)
         left = {n: data if n in self._synced else b"" for n, data in self._files.items()}
         self.past.append(deepcopy(left))
 
 
-def atomic_save(fn: Callable[[Disk, bytes], None]) -> CheckReport:
-    """Check fn(disk, content): after it, disk.read("checkpoint") is content, and never broken."""
-    mistakes = {text: (lambda case, wrong=wrong: _story(wrong, case))
-                for text, wrong in ATOMIC_SAVE_MISTAKES.items()}  # fmt: skip
-    cases = ["room for both", "the disk is full", "a partial file of a killed save lies there"]
-    return run_check("A save that survives", lambda case: _story(fn, case), cases,
-                     lambda case: _story(atomic_save_reference, case), mistakes)  # fmt: skip
+def _cases(seed: int) -> list[Case]:
+    """Old state, new state, the disk's capacity, and what a killed save left there."""
+    draw = random.Random(seed)
+
+    def case(what: str, old: int, new: int, room: int, left: int = 0, edge: bool = False) -> Case:
+        old += draw.randrange(9)
+        new += draw.randrange(9)
+        arguments = draw.randbytes(old), draw.randbytes(new), old + room, draw.randbytes(left)
+        return Case(what, arguments, edge)
+
+    return [
+        case("room for both", 20, 40, room=200),
+        case("the new state is shorter than the old one", 60, 20, room=200),
+        case("the disk is full", 30, 40, room=draw.randrange(1, 30)),
+        case("a partial file of a killed save lies there", 20, 40, room=200, left=12),
+        case("not a byte is free", 20, 30, room=0, edge=True),
+    ]
 
 
-def atomic_save_reference(disk: Disk, content: bytes) -> None:
+def _right(disk: Disk, content: bytes) -> None:
     """Beside it, synced, renamed; a failed save leaves no rubbish and says so."""
-    try:
-        disk.write(PARTIAL, content)
-        disk.sync(PARTIAL)
-    except OSError:
-        disk.remove(PARTIAL)
-        raise
+    _beside(disk, content)
     disk.rename(PARTIAL, NAME)
 
 
-def _story(save: Callable[[Disk, bytes], None], case: str) -> dict[str, str]:
-    """What comes of a save: how it ended, what is there, and the first call that loses the run."""
-    disk = Disk(capacity=len(OLD) + len(NEW) // 2 if case == "the disk is full" else 1_000)
-    if case.startswith("a partial"):
-        disk.write(PARTIAL, b"half of some")
+def _told(save: Callable[[Disk, bytes], None]) -> Callable[[bytes, bytes, int, bytes], dict]:
+    """The save as a function of what is on the disk: what comes of it."""
+
+    @functools.wraps(save)
+    def story(old: bytes, new: bytes, capacity: int, left: bytes) -> dict[str, str]:
+        disk = Disk(capacity, old)
+        if left:
+            disk.write(PARTIAL, left)
+        return _story(save, disk, old, new)
+
+    return story
+
+
+def _story(
+    save: Callable[[Disk, bytes], None], disk: Disk, old: bytes, new: bytes
+) -> dict[str, str]:
+    """How it ended, what is there, and the first call after which a power cut loses the run."""
     began = len(disk.calls)
     try:
-        save(disk, NEW)
+        save(disk, new)
         ended = "it returned"
     except OSError as error:
-        ended = f"it raised {type(error).__name__} {errno.errorcode.get(error.errno, '')}"
+        ended = f"it raised {type(error).__name__}"
     states = zip(disk.calls[began:], disk.past[began:], strict=True)
-    lost = next((call for call, left in states if left.get(NAME) not in (OLD, NEW)), "no call")
-    found = {OLD: "the old state", NEW: "the new state"}.get(disk.past[-1].get(NAME), "neither")
+    lost = next((call for call, left in states if left.get(NAME) not in (old, new)), "no call")
+    found = {old: "the old state", new: "the new state"}.get(disk.past[-1].get(NAME), "neither")
     extra = [name for name in disk.names() if name != NAME]
     return {
         "the call": ended,
@@ -184,7 +208,7 @@ def _beside(disk: Disk, content: bytes) -> None:
         raise
 
 
-ATOMIC_SAVE_MISTAKES = {
+_MISTAKES = {
     "You write over the old file: from the first byte to the last there is no whole checkpoint. "
     "Write another file beside it.": _over,
     "You remove the old file before the new one has its name: between the two calls there is none. "
@@ -203,3 +227,16 @@ ATOMIC_SAVE_MISTAKES = {
     "When the disk is full you remove the old checkpoint to make room: a cut now loses everything. "
     "A save that fails must leave the old one alone.": _makes_room,
 }  # fmt: skip
+
+atomic_save = Exercise(
+    name="pretraining/atomic_save",
+    title="A save that survives",
+    answer="save",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=_right,
+    mistakes=_MISTAKES,
+    harness=_told,
+)

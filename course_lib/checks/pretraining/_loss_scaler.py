@@ -1,37 +1,44 @@
-"""The check of the loss scaler: one step of training with scaled gradients."""
+"""The loss scaler: one step of training with scaled gradients."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise
 
 Result = tuple[Tensor, float, int]
-Step = Callable[[Tensor, Tensor, float, int, float, int], Result]
+Step = Callable[..., Result]
+INF, NAN = float("inf"), float("nan")
 
 
-def loss_scaler(fn: Step) -> CheckReport:
-    """Check fn(weight, grad, scale, good_steps, lr, interval) -> (weight, scale, good_steps).
+def _cases(seed: int) -> list[Case]:
+    generator = torch.Generator().manual_seed(seed)
 
-    `grad` is the gradient of the scaled loss; the step is plain gradient descent.
-    """
-    w = torch.tensor([1.0, -2.0, 0.5])
-    inf, nan = float("inf"), float("nan")
-    cases = [
-        (w, torch.tensor([8.0, 0.0, -16.0]), 8.0, 0, 0.1, 4),  # good, far from growing
-        (w, torch.tensor([4.0, 4.0, 2.0]), 16.0, 3, 0.5, 4),  # the fourth good one: grow
-        (w, torch.tensor([4.0, 4.0, 2.0]), 16.0, 2, 0.5, 4),  # the third: not yet
-        (w, torch.tensor([inf, 1.0, 2.0]), 16.0, 3, 0.5, 4),  # overflow in one place
-        (w, torch.tensor([-inf, -inf, -inf]), 4.0, 1, 0.5, 4),
-        (w, torch.tensor([1.0, nan, 2.0]), 32.0, 2, 0.5, 3),  # inf - inf is NaN
-        (w, torch.zeros(3), 2.0, 0, 0.1, 1),  # an interval of one: grow each time
+    def case(what: str, good: int, interval: int, *bad: float, size: int = 3, edge: bool = False):
+        weight, grad = torch.randn(2, size, generator=generator)
+        power, lr = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+        for place, value in enumerate(bad):
+            grad[place] = value
+        scale = 2.0 ** (2 + int(8 * power))
+        return Case(what, (weight, grad * scale, scale, good, 0.05 + lr, interval), edge)
+
+    return [
+        case("a good step, far from growing", 0, 4),
+        case("the good step that completes the interval", 3, 4),
+        case("the good step before that one", 2, 4),
+        case("one entry overflows", 3, 4, INF, size=4),
+        case("all entries overflow", 1, 4, -INF, -INF, -INF),
+        case("one entry is NaN", 2, 3, NAN),  # inf - inf
+        case("an interval of one", 0, 1, edge=True),
+        case("a gradient of zeros", 1, 3, 0.0, 0.0, 0.0, edge=True),
+        case("an overflow at once, before any good step", 0, 3, INF, edge=True),
     ]
-    return run_check("Loss scaler", fn, cases, _step, mistakes=LOSS_SCALER_MISTAKES)
 
 
 def _step(
     weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int, *,
+    GROWTH: float,
     finite: Callable[[Tensor], bool] = lambda grad: bool(grad.isfinite().all()),
     unscale: Callable[[Tensor, float], Tensor] = lambda grad, scale: grad / scale,
     skipped: Callable[[Tensor, Tensor, float], Tensor] = lambda weight, grad, lr: weight,
@@ -46,28 +53,36 @@ def _step(
         return (moved, *after_bad(scale, good_steps))
     good, grown = good_steps + 1, scale
     if good >= interval or early:
-        grown, good = scale * (0.5 if backwards else 2.0), 0 if resets else good
+        grown, good = scale * (0.5 if backwards else GROWTH), 0 if resets else good
     return weight - lr * unscale(grad, scale), grown, good
 
 
+def _right(
+    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int,
+    GROWTH: float,
+) -> Result:  # fmt: skip
+    return _step(weight, grad, scale, good_steps, lr, interval, GROWTH=GROWTH)
+
+
 def _changed(**change) -> Step:
-    return lambda *case: _step(*case, **change)
+    return lambda *case, GROWTH: _step(*case, GROWTH=GROWTH, **change)
 
 
 def _new_scale_first(
-    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int
-) -> Result:
-    _, new_scale, good = _step(weight, grad, scale, good_steps, lr, interval)
-    right = _step(weight, grad, scale, good_steps, lr, interval)[0]
-    finite = bool(grad.isfinite().all())
-    return (weight - lr * grad / new_scale if finite else right), new_scale, good
+    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int,
+    GROWTH: float,
+) -> Result:  # fmt: skip
+    moved, new_scale, good = _right(weight, grad, scale, good_steps, lr, interval, GROWTH)
+    if grad.isfinite().all():
+        moved = weight - lr * grad / new_scale
+    return moved, new_scale, good
 
 
 def _finite_entries(weight: Tensor, grad: Tensor, lr: float) -> Tensor:
     return weight - lr * torch.where(grad.isfinite(), grad, 0.0)
 
 
-LOSS_SCALER_MISTAKES: dict[str, Step] = {
+_MISTAKES: dict[str, Step] = {
     "The gradient is of the scaled loss, and you step with it as it is. Divide it by the scale "
     "first: else the learning rate is `scale` times too large.": _changed(
         unscale=lambda grad, scale: grad
@@ -94,8 +109,22 @@ LOSS_SCALER_MISTAKES: dict[str, Step] = {
     "You grow the scale at every good step. Wait for `interval` of them in a row.": _changed(
         early=True
     ),
-    "You double the scale and don't begin to count anew, so it doubles at every step from then "
+    "You let the scale grow and don't begin to count anew, so it grows at every step from then "
     "on.": _changed(resets=False),
     "You have growing and shrinking the wrong way round: an overflow means that the scale is too "
     "large.": _changed(backwards=True, after_bad=lambda scale, good: (scale * 2.0, 0)),
 }
+
+loss_scaler = Exercise(
+    name="pretraining/loss_scaler",
+    title="Loss scaler",
+    answer="my_scaled_step",
+    kind="build",
+    minutes=30,
+    points=10,
+    cases=_cases,
+    reference=_right,
+    mistakes=_MISTAKES,
+    forbidden=("GradScaler",),
+    constants={"GROWTH": (2.0, 4.0, 8.0)},
+)

@@ -1,26 +1,30 @@
-"""Check of the exercise on the update-to-weight ratio."""
-
-from collections.abc import Callable
+"""The update-to-weight ratio: how far a step moved all weights, as a share of their length."""
 
 import torch
 from torch import Tensor
 
-from course_lib.checks._report import CheckReport, run_check
+from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks._values import close
 from course_lib.pretraining.metrics import update_ratio as reference
 
 Weights = list[Tensor]
 
 
-def update_ratio(fn: Callable[[Weights, Weights], float]) -> CheckReport:
-    """Check fn(before, after) -> how far the weights moved, as a share of their length."""
-    generator = torch.Generator().manual_seed(0)
-    cases = [
-        ([torch.tensor([3.0, 4.0])], [torch.tensor([3.0, 4.5])]),
-        _case(((2, 3), (3,)), 0.01, generator),
-        _case(((40, 7), (7,), (1,)), 0.3, generator),
-        _case(((5, 5),), 2.0, generator),
+def _cases(seed: int) -> list[Case]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def case(what: str, *shapes: tuple[int, ...], step: float, edge: bool = False) -> Case:
+        return Case(what, _case(shapes, step, generator), edge)
+
+    before, _ = _case(((2, 2), (2,)), 0.0, generator)
+    return [
+        case("one vector of two numbers", (2,), step=0.5),
+        case("a matrix and a vector", (2, 3), (3,), step=0.01),
+        case("three tensors of unlike sizes", (40, 7), (7,), (1,), step=0.3),
+        case("a step as long as the weights", (5, 5), step=2.0),
+        case("a single weight", (1,), step=0.1, edge=True),
+        Case("a step that moves nothing", (before, [w.clone() for w in before]), edge=True),
     ]
-    return run_check("Update-to-weight ratio", fn, cases, reference, mistakes=UPDATE_RATIO_MISTAKES)
 
 
 def _case(
@@ -30,6 +34,14 @@ def _case(
     before = [10**-i * torch.randn(shape, generator=generator) for i, shape in enumerate(shapes)]
     after = [w + step * torch.randn(w.shape, generator=generator) for w in before]
     return before, after
+
+
+def _depends_on_the_unit(answer, seed: int) -> str | None:
+    before, after = _case(((3, 4), (4,)), 0.2, torch.Generator().manual_seed(seed))
+    one, ten = answer(before, after), answer([10 * w for w in before], [10 * w for w in after])
+    if close(float(ten), float(one)):
+        return None
+    return f"All weights ten times as large, all moves too: from {one:.4g} to {ten:.4g}."
 
 
 def _length(tensors: Weights) -> float:
@@ -68,7 +80,7 @@ def _absolute(before: Weights, after: Weights) -> float:
     return _length(_moves(before, after))
 
 
-UPDATE_RATIO_MISTAKES = {
+_MISTAKES = {
     "You take the mean of the tensors' own ratios; a tensor of one number then counts as much as a "
     "matrix. Take all weights as one vector.": _mean_of_ratios,
     "You divide by the length after the step; divide by the length before it.": _over_the_new,
@@ -80,3 +92,16 @@ UPDATE_RATIO_MISTAKES = {
     ),
     "You return the length of the step alone; divide it by the length of the weights.": _absolute,
 }
+
+update_ratio = Exercise(
+    name="pretraining/update_ratio",
+    title="Update-to-weight ratio",
+    answer="my_ratio",
+    kind="warm-up",
+    minutes=10,
+    points=5,
+    cases=_cases,
+    reference=reference,
+    mistakes=_MISTAKES,
+    properties=(Property("the unit of the weights doesn't matter", _depends_on_the_unit),),
+)
