@@ -28,7 +28,7 @@ from course_lib.checks._values import (
     size_of,
 )
 
-EDGES_LAST = 10**9  # the failing test that is shown is an ordinary one, where there is one
+EDGES_LAST = 10**9  # what is shown is an ordinary case, where one fails; else a property
 KINDS = ("warm-up", "build", "diagnose", "predict")
 
 
@@ -209,7 +209,7 @@ class Exercise:
             fault = rule.fault(answer, seed)
         except Exception as error:  # a learner's function may raise anything
             fault = learner_traceback(error, answer)
-        return Finding(fault is None, rule.what, fault or "")
+        return Finding(fault is None, rule.what, fault or "", weight=EDGES_LAST // 2)
 
     def _recognise(
         self, cases: list[Case], got: list[_Outcome], right: list[_Outcome]
@@ -226,7 +226,7 @@ class Exercise:
             found = []
             for case, outcome, _ in rows:
                 found.append(self._run(self.bound(wrong), case))
-                if not found[-1].like(outcome, self.compare):
+                if not outcome.like(found[-1], self.compare):
                     break
             else:
                 if not all(f.like(r, self.compare) for f, (*_, r) in zip(found, rows, strict=True)):

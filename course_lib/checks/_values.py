@@ -32,7 +32,8 @@ def close(got: Any, want: Any, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
         value = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
         if not isinstance(value, int | float):
             return False
-        return math.isclose(value, want, rel_tol=rtol, abs_tol=atol)
+        both_nan = value != value and want != want
+        return both_nan or math.isclose(value, want, rel_tol=rtol, abs_tol=atol)
     if isinstance(want, Mapping):
         return (
             isinstance(got, Mapping)
@@ -86,6 +87,8 @@ def difference(got: Any, want: Any) -> str:
         return _difference_of_mappings(got, want)
     if isinstance(got, list | tuple) and isinstance(want, list | tuple):
         return _difference_of_sequences(got, want)
+    if isinstance(want, tuple) and len(want) > 1:
+        return f"You returned one {type(got).__name__}, expected {len(want)} values."
     said = f"You have {describe(got)}, expected {describe(want)}."
     if isinstance(got, str) and isinstance(want, str) and max(len(got), len(want)) > 20:
         at = len(os.path.commonprefix([got, want]))
@@ -138,7 +141,7 @@ def _difference_of_sequences(got: Sequence, want: Sequence) -> str:
         return said
     if isinstance(want[at], Tensor | list | tuple | Mapping):
         return f"Part {at} of what you returned: " + difference(got[at], want[at])
-    if len(want) > 3:
+    if len(want) > 2:
         said += f" First at place {at}: {describe(got[at])} where {describe(want[at])} is expected."
     return said
 
