@@ -28,7 +28,8 @@ from course_lib.grading.screen import (
     without_values,
     without_values_in_error,
 )
-from course_lib.grading.workers import Ended, Pool, Worker
+from course_lib.grading.session import Ended
+from course_lib.grading.workers import Pool, Worker
 
 SEEDS = 3
 LONGEST = 5  # times the limit, for a check that waits for itself, on a machine that is busy
@@ -64,7 +65,7 @@ def grade(
                 if worker is None:
                     started = pool.worker() if pool else Worker(limits, walled=sandboxed)
                     worker = stack.enter_context(started)
-                outcome = _grade_one(exercise, source, secret, worker, worker.limits.wall)
+                outcome = grade_answer(exercise, source, secret, worker)
             graded.append(outcome)
     return Result(
         student=submission.student, digest="", graded=tuple(graded), problems=submission.problems,
@@ -99,10 +100,15 @@ def _without_running(exercise: Exercise, source: str) -> Graded | None:
     return None
 
 
-def _grade_one(
-    exercise: Exercise, source: str, secret: bytes | int | str, worker: Worker, seconds: float
-) -> Graded:
-    """Examine an answer with each seed, in a process of its own each; the lowest share counts."""
+def grade_answer(
+    exercise: Exercise, source: str, secret: bytes | int | str, worker: Worker,
+    seconds: float | int | None = None,
+) -> Graded:  # fmt: skip
+    """Examine an answer with each seed, in a process of its own each; the lowest share counts.
+
+    seconds: that it may take, with all seeds (the worker's limit).
+    """
+    seconds = worker.limits.wall if seconds is None else seconds
     worker.wait_ready()
     began, used = time.monotonic(), 0.0
     reports: list[CheckReport] = []
@@ -138,7 +144,7 @@ def _loaded(word: Mapping[str, Any], exercise: Exercise) -> tuple[str, str]:
     return "did not load", without_values_in_error(clean(text).rstrip())
 
 
-def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float) -> CheckReport:
+def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | int) -> CheckReport:
     """The report, or Ended. In a thread, since a harness may wait for what never comes."""
     found: list[CheckReport | BaseException] = []
     began = time.monotonic()

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from course_lib.grading import wire
-from course_lib.grading.workers import Session, Worker
+from course_lib.grading.session import Session
+from course_lib.grading.workers import Worker
 
 MAX_ASKS = 10_000  # of one call
 

@@ -41,8 +41,8 @@ class Limits:
     """
 
     cpu_seconds: int = 120
-    wall: float = 20.0
-    start: float = 90.0
+    wall: float | int = 20.0
+    start: float | int = 90.0
     memory: int = 4 << 30
     resident: int = 3 << 30
     processes: int = 64

@@ -7,7 +7,6 @@ lines out to the calls that wait for them, so that several calls can be under wa
 import contextlib
 import json
 import os
-import queue
 import select
 import signal
 import subprocess
@@ -16,82 +15,18 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from course_lib.grading import cgroups
 from course_lib.grading.sandbox import ROOT, Limits, NoSandbox, command, seccomp_filter
+from course_lib.grading.session import STATUSES, Session
 
 PROGRAM = ["-m", "course_lib.grading.worker"]
 LOOK = 0.25  # seconds between two looks at a worker's memory
 GRACE = 1.0  # seconds that a worker may take to end an answer
-STATUSES = ("out of time", "too much output", "out of memory", "closed", "ended without a reply",
-            "ended the worker", "sent no JSON")  # fmt: skip
-
-
-class Ended(SystemExit):
-    """The answer is over: killed, out of time, or its pipe cut. `args[0]` says how.
-
-    No Exception, so that no harness and no check takes it for something the answer raised; a
-    SystemExit, which ends a harness's thread in silence.
-    """
-
-
-class Session:
-    """An open answer: its calls' inboxes, how long it has kept the judge waiting, how it ended."""
-
-    def __init__(self, seconds: float):
-        self.seconds, self.waited, self.waiting, self.since = seconds, 0.0, 0, 0.0
-        self.ended: str | None = None
-        self.loading: queue.SimpleQueue = queue.SimpleQueue()
-        self.inboxes: dict[int, queue.SimpleQueue] = {}
-        self.total = 0
-        self.lock, self.over = threading.Lock(), threading.Event()
-
-    def inbox(self, number: int) -> queue.SimpleQueue:
-        """Where the answer's lines about this call will lie."""
-        with self.lock:
-            return self.inboxes.setdefault(number, queue.SimpleQueue())
-
-    def wait(self, box: queue.SimpleQueue) -> dict:
-        """The next line, or Ended. Only the time that somebody waits counts as the answer's."""
-        left = self._clock(+1)
-        message = None
-        try:
-            message = box.get_nowait() if self.ended else box.get(timeout=max(0.0, left))
-        except queue.Empty:
-            self.end("out of time")
-        finally:
-            self._clock(-1)
-        if message is None:
-            raise Ended(self.ended)
-        return message
-
-    def _clock(self, step: int) -> float:
-        """Somebody begins or stops to wait; the seconds that are left."""
-        now = time.monotonic()
-        with self.lock:
-            if self.waiting:
-                self.waited += now - self.since
-            self.since, self.waiting = now, self.waiting + step
-            return self.seconds - self.waited
-
-    def end(self, how: str) -> None:
-        """Everyone who waits is told."""
-        with self.lock:
-            self.ended = self.ended or how
-            for box in [self.loading, *self.inboxes.values()]:
-                box.put(None)
-
-    def take(self, line: bytes) -> None:
-        """A line that the answer sent."""
-        try:
-            message = json.loads(line)
-            box = self.loading if "status" in message else self.inboxes[message["call"]]
-        except (ValueError, RecursionError, TypeError, KeyError):
-            return self.end("sent no JSON")
-        box.put(message)
-        return None
 
 
 class Worker:
@@ -102,6 +37,7 @@ class Worker:
         self.process: subprocess.Popen | None = None
         self.session: Session | None = None
         self.reader: threading.Thread | None = None
+        self.group: Path | None = None
         self.ready = threading.Event()
 
     def __enter__(self) -> "Worker":
@@ -113,10 +49,12 @@ class Worker:
     def start(self) -> None:
         """Start the process, without waiting for it. Raises NoSandbox."""
         self.ready = threading.Event()
+        self.group = cgroups.make(self.limits) if self.walled else None
+        given = (self.limits, self.walled, self.group)
         if self.starter is None:
-            self.process = spawn(self.limits, self.walled)
+            self.process = spawn(*given)
         else:
-            self.process = self.starter.submit(spawn, self.limits, self.walled).result()
+            self.process = self.starter.submit(spawn, *given).result()
         args = (self.process, self.ready)
         self.reader = threading.Thread(target=self._read, args=args, daemon=True)
         self.reader.start()
@@ -134,7 +72,9 @@ class Worker:
                 raise NoSandbox(f"the worker did not start ({how}); try: course grade --probe")
 
     @contextlib.contextmanager
-    def open(self, source: str, function: str, seconds: float) -> Iterator[tuple[Session, dict]]:
+    def open(
+        self, source: str, function: str, seconds: float | int
+    ) -> Iterator[tuple[Session, dict]]:
         """Load an answer; yields the session and its first word. The start isn't in its time.
 
         seconds: that it may keep the judge waiting, all its calls together.
@@ -181,6 +121,7 @@ class Worker:
             if not self.reader.is_alive():  # else it would read from whoever gets this number next
                 self.process.stdout.close()
             self.process = None
+            cgroups.remove(self.group)
 
     def _read(self, process: subprocess.Popen, ready: threading.Event) -> None:
         """Deal out the worker's lines until it ends; look at its memory now and then."""
@@ -225,7 +166,7 @@ class Worker:
         return None
 
 
-def spawn(limits: Limits, walled: bool) -> subprocess.Popen:
+def spawn(limits: Limits, walled: bool, group: Path | None = None) -> subprocess.Popen:
     """Start a worker. Raises NoSandbox where bubblewrap or the filter can't be had."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     if not walled:
@@ -233,7 +174,7 @@ def spawn(limits: Limits, walled: bool) -> subprocess.Popen:
         python = [sys.executable, "-P", "-s", *PROGRAM]
         return subprocess.Popen(python, **streams, start_new_session=True, env=kept)
     with seccomp_filter() as file:
-        line = command(limits, file.fileno(), [*PROGRAM, "alone"])
+        line = cgroups.joined(group, command(limits, file.fileno(), [*PROGRAM, "alone"]))
         try:
             return subprocess.Popen(line, **streams, pass_fds=[file.fileno()],
                                     start_new_session=True, env={"PATH": os.defpath})  # fmt: skip

@@ -1,0 +1,74 @@
+"""An answer that is open in a worker: who waits for it, how long it has taken, how it ended."""
+
+import json
+import queue
+import threading
+import time
+
+STATUSES = ("out of time", "too much output", "out of memory", "closed", "ended without a reply",
+            "ended the worker", "sent no JSON")  # fmt: skip
+
+
+class Ended(SystemExit):
+    """The answer is over: killed, out of time, or its pipe cut. `args[0]` says how.
+
+    No Exception, so that no harness and no check takes it for something the answer raised; a
+    SystemExit, which ends a harness's thread in silence.
+    """
+
+
+class Session:
+    """An open answer: its calls' inboxes, how long it has kept the judge waiting, how it ended."""
+
+    def __init__(self, seconds: float | int):
+        self.seconds, self.waited, self.waiting, self.since = seconds, 0.0, 0, 0.0
+        self.ended: str | None = None
+        self.loading: queue.SimpleQueue = queue.SimpleQueue()
+        self.inboxes: dict[int, queue.SimpleQueue] = {}
+        self.total = 0
+        self.lock, self.over = threading.Lock(), threading.Event()
+
+    def inbox(self, number: int) -> queue.SimpleQueue:
+        """Where the answer's lines about this call will lie."""
+        with self.lock:
+            return self.inboxes.setdefault(number, queue.SimpleQueue())
+
+    def wait(self, box: queue.SimpleQueue) -> dict:
+        """The next line, or Ended. Only the time that somebody waits counts as the answer's."""
+        left = self._clock(+1)
+        message = None
+        try:
+            message = box.get_nowait() if self.ended else box.get(timeout=max(0.0, left))
+        except queue.Empty:
+            self.end("out of time")
+        finally:
+            self._clock(-1)
+        if message is None:
+            raise Ended(self.ended)
+        return message
+
+    def _clock(self, step: int) -> float:
+        """Somebody begins or stops to wait; the seconds that are left."""
+        now = time.monotonic()
+        with self.lock:
+            if self.waiting:
+                self.waited += now - self.since
+            self.since, self.waiting = now, self.waiting + step
+            return self.seconds - self.waited
+
+    def end(self, how: str) -> None:
+        """Everyone who waits is told."""
+        with self.lock:
+            self.ended = self.ended or how
+            for box in [self.loading, *self.inboxes.values()]:
+                box.put(None)
+
+    def take(self, line: bytes) -> None:
+        """A line that the answer sent."""
+        try:
+            message = dict(json.loads(line))
+            box = self.loading if "status" in message else self.inboxes[message["call"]]
+        except (ValueError, RecursionError, TypeError, KeyError):
+            return self.end("sent no JSON")
+        box.put(message)
+        return None

@@ -1,0 +1,87 @@
+"""What the tests of the grader share: a small exercise, a worker behind the wall, a listener."""
+
+import os
+import socket
+import threading
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from course_lib.checks._exercise import Case, Exercise
+from course_lib.grading.attacks import CANARY
+from course_lib.grading.judge import grade_answer
+from course_lib.grading.probe import probe
+from course_lib.grading.sandbox import Limits
+from course_lib.grading.workers import Worker
+
+SECRET = b"of these tests"
+HONEST = "def my_double(x):\n    return 2 * x"
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that need the wall say what is missing, and how to get it."""
+    walled = [item for item in items if "worker" in getattr(item, "fixturenames", ())]
+    walled += [item for item in items if item.get_closest_marker("wall")]
+    if walled and (missing := [f"{what}: {how}" for held, what, how in probe() if not held]):
+        for item in walled:
+            item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
+
+
+def _cases(seed):
+    generator = torch.Generator().manual_seed(seed)
+    cases = [Case(f"{n} numbers", (torch.randn(n, generator=generator),)) for n in (2, 3, 5, 8)]
+    return [*cases, Case("none", (torch.zeros(0),), edge=True)]
+
+
+DOUBLE = Exercise(
+    name="test/double", title="Double", answer="my_double", kind="warm-up", minutes=1, points=10,
+    cases=_cases, reference=lambda x: 2 * x,
+    mistakes={"You add 2: multiply.": lambda x: x + 2, "You squared it.": lambda x: x**2},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def double():
+    return DOUBLE
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(Limits(start=300)) as running:
+        running.wait_ready()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def graded(worker):
+    """Grade one answer to DOUBLE."""
+
+    def run(source, exercise=DOUBLE, seconds=60.0):
+        return grade_answer(exercise, source, SECRET, worker, seconds)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    """A file that nobody may touch, and a listener that nobody may reach."""
+    path = tmp_path_factory.mktemp("outside") / "canary"
+    path.write_text(CANARY)
+    os.chmod(path, 0o666)
+    os.chmod(path.parent, 0o777)
+    heard = []
+
+    def listen(listener):
+        while True:
+            try:
+                heard.append(listener.accept())
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen, args=(listener,), daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        yield SimpleNamespace(path=path, port=port, heard=heard)
+        listener.shutdown(socket.SHUT_RDWR)
