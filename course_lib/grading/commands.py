@@ -60,9 +60,9 @@ def grade(
     wheel: Annotated[Path | None, typer.Option(help="the course's wheel, for the zip")] = None,
 ):
     """Grade a class: students' code runs behind a wall, and is compared outside it."""
+    if probe:
+        raise typer.Exit(0 if _probe() else 2)
     try:
-        if probe:
-            raise typer.Exit(0 if _probe() else 2)
         chosen = _chosen(exercises)
         key = _secret(secret_file)
         if autograder:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from course_lib.checks import catalogue
 from course_lib.grading.assign import constants_of
-from course_lib.grading.demo_answers import FUNCTIONS, GOOD, HOSTILE, ROPE, STUBS, WRONG
+from course_lib.grading.demo_answers import ATTENTION, FUNCTIONS, GOOD, HOSTILE, ROPE, STUBS, WRONG
 from course_lib.grading.roster import plain, read_roster, to_json
 
 SEED = 5
@@ -36,7 +36,7 @@ def write_class(out: Path) -> tuple[Path, Path]:
         rows.writerow(["Student", "ID", "SIS User ID", "SIS Login ID", "Section"])
         for i, name in enumerate(NAMES):
             first, _, last = name.partition(" ")
-            rows.writerow([f"{last}, {first}", 5000 + i, f"s{i:03}", _login(name), "Demo"])
+            rows.writerow([f"{last}, {first}", 5000 + i, f"s{i:03}", login(name), "Demo"])
     people, exercises = read_roster(roster), catalogue()
     dealt = {
         p.student: {ROPE: constants_of(p.student, exercises[ROPE], SEED)} for p in people.people
@@ -45,14 +45,15 @@ def write_class(out: Path) -> tuple[Path, Path]:
     (out / "assignment.json").write_text(to_json(whole, SEED), encoding="utf-8")
     for i, name in enumerate(NAMES):
         first, _, last = name.partition(" ")
-        base = dealt[_login(name)][ROPE]["BASE"]
+        base = dealt[login(name)][ROPE]["BASE"]
         for file, data in _files(i, base):
             part = f"{plain(last + first)}_{5000 + i}_{90_000 + i}_{file}"
             (submissions / part).write_bytes(data)
     return submissions, out / "assignment.json"
 
 
-def _login(name: str) -> str:
+def login(name: str) -> str:
+    """What a student of the class is called by."""
     return plain(name)
 
 
@@ -75,10 +76,9 @@ def _files(i: int, base: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _hostile_files(i: int, base: int) -> Iterator[tuple[str, bytes]]:
-    attention = next(name for name in FUNCTIONS if name != ROPE)
     sources = list(HOSTILE.values())
     if i < len(sources):
-        yield _topic(attention), _notebook(attention, sources[i], base)
+        yield _topic(ATTENTION), _notebook(ATTENTION, sources[i], base)
         yield _topic(ROPE), _notebook(ROPE, STUBS[ROPE], base)
         return
     buffer = io.BytesIO()

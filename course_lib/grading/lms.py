@@ -44,7 +44,9 @@ def status_of(student: Student, result: Result | None) -> str:
     kinds = {one.status for one in result.graded}
     if kinds == {"passed"}:
         return "passed"
-    return "not attempted" if kinds <= {"not attempted"} else "partly"
+    if kinds <= {"not attempted"}:
+        return "not attempted"
+    return "partly" if result.points else "wrong"
 
 
 def grades_rows(

@@ -19,10 +19,11 @@ h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.15rem; margin: 1.5r
 ul.tests { list-style: none; padding: 0; } ul.tests li { padding-left: 1.4rem; text-indent: -1.4rem; }
 pre { white-space: pre-wrap; background: var(--paper); border: 1px solid var(--line);
   padding: .5rem; margin: .5rem 0; font-size: .85rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; min-width: 36rem;
+  font-size: .9rem; overflow-wrap: break-word; } th, td.n, td.name { white-space: nowrap; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-table.words td { overflow-wrap: anywhere; } a { color: var(--bar); }
+a { color: var(--bar); }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui; }
 svg rect { fill: var(--bar); } svg line { stroke: var(--soft); }
 """  # noqa: E501
@@ -52,13 +53,19 @@ def joined(*children: object) -> Safe:
 
 
 def table(head: list[str], rows: list[list[object]], numbers: Collection[int] = ()) -> Safe:
-    """A table that scrolls on a phone; columns in ``numbers`` stand at the right."""
+    """A table that scrolls on a phone; columns in ``numbers`` stand at the right.
+
+    Short cells don't wrap: only a long text gives way.
+    """
 
     def line(kind: str, cells: list[object]) -> Safe:
-        made = [
-            tag(kind, cell, class_="n") if i in numbers else tag(kind, cell)
-            for i, cell in enumerate(cells)
-        ]
+        made = []
+        for i, cell in enumerate(cells):
+            if i in numbers:
+                made.append(tag(kind, cell, class_="n"))
+            else:
+                short = isinstance(cell, Safe) or len(str(cell)) <= 40
+                made.append(tag(kind, cell, class_="name" if short else "long"))
         return tag("tr", *made)
 
     body = [line("td", row) for row in rows]

@@ -13,6 +13,19 @@ STAMP = (
     "everything that the grader could. Don't give marks by this."
 )
 
+EXPLAINED = {
+    "out of time": "It didn't come back in time. Is there a loop that never ends?",
+    "out of memory": "It asked for more memory than there is. Which tensor grows?",
+    "too much output": "It returned or wrote far more than an answer needs.",
+    "did not load": "The answer's code failed before its function could be called.",
+    "no function": "The function that the exercise asks for is not in the answer.",
+    "forbidden": "It calls what the exercise asks you to do without.",
+    "too long": "The answer's code is far longer than any answer needs.",
+    "ended": "The program came to an end before it gave an answer.",
+    "sent no JSON": "What came back was not the value of the function.",
+    "not grad": "This is the grader's fault, not yours. Somebody will look at it.",
+}
+
 
 def number(value: float) -> str:
     """Points, without a needless .0."""
@@ -35,22 +48,29 @@ def feedback(result: Result, exercises: Mapping[str, Exercise], name: str = "") 
 def _card(one: Graded, exercises: Mapping[str, Exercise]) -> Safe:
     exercise = exercises.get(one.exercise)
     title = exercise.title if exercise else one.exercise
-    good = one.status == "passed"
+    good, tried = one.status == "passed", one.status != "not attempted"
     head = f"{number(one.points)} of {one.out_of} points · {one.status}"
     parts = [
         tag("h2", title, " ", tag("span", one.exercise, class_="soft")),
-        tag("p", head, class_="good" if good else "bad"),
+        tag("p", head, class_="good" if good else "bad" if tried else "soft"),
     ]
+    if why := explained(one.status):
+        parts.append(tag("p", why))
     if one.mistake:
         parts.append(tag("p", tag("strong", "This looks familiar. "), one.mistake))
     if one.said:
         parts.append(tag("pre", plain_text(one.said)))
-    if one.tests:
+    if one.tests and tried:
         parts.append(tag("ul", *(_test(*each) for each in one.tests), class_="tests"))
-    if not good and one.status != "not attempted":
+    if one.status in ("partly", "wrong"):
         check = f"check.{one.exercise.split('/')[-1]}"
         parts.append(tag("p", f"{check} in the notebook shows a failing input.", class_="soft"))
     return tag("section", *parts, class_="card")
+
+
+def explained(status: str) -> str:
+    """What a status means, where its name doesn't say it."""
+    return next((said for start, said in EXPLAINED.items() if status.startswith(start)), "")
 
 
 def _test(holds: bool, what: str) -> Safe:
@@ -90,21 +110,21 @@ def summary(
 
 def histogram(counts: Sequence[int]) -> Safe:
     """Bars over the share of points, with their axes."""
-    width, height, left, bottom = 480, 180, 40, 40
+    width, height, left, bottom, over = 480, 180, 40, 40, 36
     step, top = width / len(counts), max([*counts, 1])
     parts = []
     for i, count in enumerate(counts):
         tall = height * count / top
-        x, y = left + i * step, 20 + height - tall
+        x, y = left + i * step, over + height - tall
         parts.append(tag("rect", x=f"{x + 2:.1f}", y=f"{y:.1f}", width=f"{step - 4:.1f}",
                          height=f"{tall:.1f}"))  # fmt: skip
         middle = f"{x + step / 2:.1f}"
         if count:
             parts.append(tag("text", count, x=middle, y=f"{y - 4:.1f}", text_anchor="middle"))
-        parts.append(tag("text", f"{i * 100 // len(counts)}", x=f"{x:.1f}", y=height + 36,
+        parts.append(tag("text", f"{i * 100 // len(counts)}", x=f"{x:.1f}", y=over + height + 16,
                          text_anchor="middle"))  # fmt: skip
-    floor = 20 + height
-    parts.append(tag("text", "100", x=left + width, y=height + 36, text_anchor="middle"))
+    floor = over + height
+    parts.append(tag("text", "100", x=left + width, y=floor + 16, text_anchor="middle"))
     parts.append(tag("line", x1=left, y1=floor, x2=left + width, y2=floor))
     label = "share of the points (%)"
     parts.append(tag("text", label, x=left + width / 2, y=floor + 34, text_anchor="middle"))

@@ -72,6 +72,8 @@ def read_class(
     """
     collected = collect(submissions)
     wanted = tuple(wanted or roster.exercises)
+    if unknown := [name for name in wanted if name not in exercises]:
+        raise ValueError(f"no exercise {unknown[0]!r}, there are {', '.join(exercises)}")
     known = {name: exercises[name] for name in wanted} if wanted else exercises
     works = _gather(collected, known, submissions.resolve().name, alone)
     if not wanted:
