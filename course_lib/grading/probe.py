@@ -99,7 +99,7 @@ def _from_inside(limits: Limits) -> tuple[dict | None, str]:
         try:
             done = subprocess.run(
                 command(limits, file.fileno(), program), pass_fds=[file.fileno()],
-                capture_output=True, text=True, timeout=120, env={"PATH": os.defpath}, check=False,
+                capture_output=True, text=True, timeout=120, env={}, check=False,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             return None, str(error)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from course_lib.grading import wire
-from course_lib.grading.session import Session
+from course_lib.grading.session import Ended, Session
 from course_lib.grading.workers import Worker
 
 MAX_ASKS = 10_000  # of one call
@@ -48,11 +48,15 @@ class Remote:
     def _call(self, arguments: Sequence, keywords: dict, gradients: list | None) -> Any:
         number = next(self.numbers)
         box = self.session.inbox(number)
-        sent = wire.encode(list(arguments), self._handle)
-        self.worker.send({
-            "call": number, "arguments": sent, "gradients": gradients,
-            "keywords": wire.encode(keywords, self._handle),
-        })  # fmt: skip
+        try:
+            sent = wire.encode(list(arguments), self._handle)
+            named = wire.encode(keywords, self._handle)
+        except wire.Refused as refused:  # the exercise's fault, not the answer's
+            self.session.end(f"not gradable: the arguments can't cross: {refused}")
+            raise Ended(self.session.ended) from None
+        self.worker.send(
+            {"call": number, "arguments": sent, "keywords": named, "gradients": gradients}
+        )
         for _ in range(MAX_ASKS):
             message = self.session.wait(box)
             if "ask" in message:

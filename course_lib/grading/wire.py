@@ -15,6 +15,7 @@ from typing import Any
 MAX_DEPTH = 24
 MAX_NODES = 100_000
 MAX_BYTES = 8 << 20  # of tensors and byte strings, decoded
+MAX_MESSAGE = 1_000  # characters of an exception's text
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
 DTYPES += ("bool",)
 ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -241,14 +242,15 @@ def encode_error(error: BaseException) -> dict[str, Any]:
         said = str(error)
     except BaseException:  # a __str__ of the answer's own
         said = ""
+    short = said[:MAX_MESSAGE].encode("utf-8", "replace").decode()
     try:
-        arguments = encode(list(error.args))
+        arguments = encode(list(error.args)) if len(said) <= MAX_MESSAGE else [short]
     except Exception:  # no plain data
-        arguments = [said.encode("utf-8", "replace").decode()]
+        arguments = [short]
     return {
         "type": type(error).__name__[:100] if builtin else "",
         "arguments": arguments,
-        "said": f"{type(error).__name__}: {said}"[:1000].encode("utf-8", "replace").decode(),
+        "said": f"{type(error).__name__[:100]}: {short}",
     }
 
 

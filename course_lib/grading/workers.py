@@ -177,7 +177,7 @@ def spawn(limits: Limits, walled: bool, group: Path | None = None) -> subprocess
         line = cgroups.joined(group, command(limits, file.fileno(), [*PROGRAM, "alone"]))
         try:
             return subprocess.Popen(line, **streams, pass_fds=[file.fileno()],
-                                    start_new_session=True, env={"PATH": os.defpath})  # fmt: skip
+                                    start_new_session=True, env={})  # fmt: skip
         except FileNotFoundError as error:
             raise NoSandbox(f"{line[0]} is not installed: apt install bubblewrap") from error
 

@@ -20,7 +20,7 @@ def ANSWER(*given):
 """, "too much output", "out of time", "ended"),
     "a huge text": ("""
 def ANSWER(*given):
-    return "x" * (1 << 30)
+    return "x" * (1 << 28)
 """, "bytes of tensors", "out of time"),
     "a huge list": ("""
 def ANSWER(*given):

@@ -1,0 +1,47 @@
+"""Every hostile answer: its cause is named, it earns nothing, harms nothing, and ends in time."""
+
+import time
+
+import pytest
+
+from course_lib.grading.attacks import ATTACKS, CANARY
+from course_lib.grading.workers import GRACE, family
+
+QUICK = 2.0  # seconds for an answer that runs until it is stopped
+HONEST = "def my_double(x):\n    return 2 * x"
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.theme}: {attack.name}")
+def test_it_is_held_and_the_next_answer_is_served(attack, graded, worker, outside):
+    source = attack.against("my_double", HONEST, str(outside.path), outside.port)
+    worker.wait_ready()
+    began = time.monotonic()
+    grade = graded(source, seconds=QUICK if attack.quick else 60.0)
+    spent = time.monotonic() - began
+    assert attack.held_by(grade), grade
+    if attack.quick:  # the rest is what ending it took, on a machine that may be busy
+        assert spent < QUICK + GRACE + 2
+    assert outside.path.read_text() == CANARY
+    assert outside.heard == []
+    after = graded(HONEST)
+    assert (after.status, after.points) == ("passed", 10.0), after
+
+
+def test_the_table_covers_the_themes():
+    themes = {attack.theme for attack in ATTACKS}
+    assert themes == {"forgery", "ending", "hog", "output", "leak"}
+    assert len(ATTACKS) >= 80
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+def test_nothing_of_the_worker_is_left(worker, graded):
+    """Last in this file: a process that hides in a session of its own goes with the worker."""
+    graded("import os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n"
+           "        time.sleep(99)\ndef my_double(x):\n    return 2 * x", seconds=20)  # fmt: skip
+    left = family(worker.process.pid)
+    assert left
+    worker.close()
+    deadline = time.monotonic() + 10
+    while any(process.is_running() for process in left) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [process for process in left if process.is_running()]
