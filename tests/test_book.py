@@ -7,6 +7,7 @@ phone, and every figure has alt text and a caption. One browser does it all. The
 """
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ PAGES = sorted(
     and not path.relative_to(HTML).parts[0].startswith("_")
 )
 
+EXERCISES = [p.relative_to(ROOT).as_posix() for p in (ROOT / "exercises").rglob("*.ipynb")]
 CODE_JUDGED_ON = "architecture/decoder.html"
 # Opened as a file is the stricter case, so a few pages from a server are enough.
 SERVED = ("intro.html", CODE_JUDGED_ON, "reference/proven-equal.html")
@@ -143,6 +145,36 @@ def browser() -> Iterator[Browser]:
 
 def test_the_book_is_built():
     assert PAGES, f"no pages in {HTML}: run `make book` first"
+
+
+def clean(markup: str) -> str:
+    """The text of highlighted code without its tags."""
+    return re.sub(r"<[^>]+>", "", markup)
+
+
+def colab_links(name: str) -> set[str]:
+    """The notebooks of this repository that a page's links and buttons open in Colab."""
+    address = r"colab\.research\.google\.com/github/[^/]+/[^/]+/blob/main/([^\"]+)"
+    return set(re.findall(address, (HTML / name).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_opens_in_colab_is_a_notebook_of_the_repository(name):
+    assert all((ROOT / path).is_file() for path in colab_links(name)), colab_links(name)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("solutions/")])
+def test_an_exercise_s_page_hands_out_the_exercise_and_folds_the_solution(name):
+    topic = name.removeprefix("solutions/").removesuffix(".html")
+    exercise = ROOT / "exercises" / f"{topic}.ipynb"
+    assert colab_links(name) - {f"exercises/{topic}.ipynb"} <= set(EXERCISES)
+    assert f"exercises/{topic}.ipynb" in colab_links(name)
+    download = HTML / "_sources" / "solutions" / f"{topic}.ipynb"
+    assert download.read_bytes() == exercise.read_bytes()
+    before, folded = (HTML / name).read_text(encoding="utf-8").split("course-solution", 1)
+    assert folded.startswith('"><summary>') and "</details>" in folded
+    assert "raise NotImplementedError" in clean(before) or "Diagnose ·" in before
+    assert "outcome = check." not in clean(before) and "outcome = check." in clean(folded)
 
 
 @needs_browser

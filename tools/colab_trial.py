@@ -130,6 +130,7 @@ def main() -> int:
     subprocess.run([*drop, "wadler-lindig"], check=True)
     before, bad = freeze(python), 0
     os.environ.update(HOME=str(folder), JUPYTER_PREFER_ENV_PATH="1", COURSE_PROGRESS="off")
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     os.environ.pop("PYTHONPATH", None)
     os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     chosen = [s for s in sources("solutions") if s.name in (arguments.only or catalogue())]

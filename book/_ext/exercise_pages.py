@@ -19,7 +19,10 @@ from course_lib.checks._exercise import KINDS, Exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "solutions/"
-OPEN = '<details class="course-solution"><summary>Show the solution</summary>'
+OPEN = (
+    '<details class="course-solution"><summary><span class="closed">Show the solution</span>'
+    '<span class="opened">Hide the solution</span></summary>'
+)
 
 
 def notebook_of(docname: str) -> str:
@@ -52,13 +55,14 @@ class Exercises(SphinxDirective):
             "a notebook with one function for you to write; a check answers at once, and names the "
             "mistakes it knows. How to work one: {doc}`/for_learners`.",
             "",
-            "| Exercise, and what you write | Kind | Minutes | Points | Notebook |",
-            "|---|---|---:|---:|---|",
+            "| Exercise, and what you write | Kind, time, points | Notebook |",
+            "|---|---|---|",
         ]
         for e in own:
             title = f"{{doc}}`{e.title} </{FOLDER}{e.name}>`<br>`{signature(e)}`"
             where = f"{{colab}}`exercises/{e.name}.ipynb`"
-            lines.append(f"| {title} | {e.kind} | {e.minutes} | {e.points} | {where} |")
+            worth = f"{e.kind}, {e.minutes} minutes, {e.points} points"
+            lines.append(f"| {title} | {worth} | {where} |")
         lines += [
             "",
             f"`course progress {stem}` shows what you have done, tried and left open here, and "
