@@ -1,4 +1,4 @@
-"""Small models as proxies: does the ranking of recipes at one size hold at eight times the size?
+"""Small models as proxies: does the ranking of recipes at one size hold at ten times the size?
 
 Eight recipes that differ in one thing each are trained at two sizes on the same tokens of the
 micro-world, the small one under two seeds. Each run is also branched off at half the tokens: the
@@ -49,11 +49,11 @@ RECIPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class ProxiesConfig:
-    """Sizes as (width, layers, heads, seeds); the large one has the shape of the base model."""
+    """Sizes as (width, layers, heads, seeds): 0.3 and 3 million parameters."""
 
     recipes: tuple[Recipe, ...] = RECIPES
-    small: tuple[int, int, int, tuple[int, ...]] = (32, 3, 1, (0, 1))
-    large: tuple[int, int, int, tuple[int, ...]] = (96, 4, 3, (0,))
+    small: tuple[int, int, int, tuple[int, ...]] = (80, 4, 5, (0, 1))
+    large: tuple[int, int, int, tuple[int, ...]] = (256, 4, 8, (0,))
     steps: tuple[int, ...] = (140, 280)
     rows: int = 6
     seq_len: int = 192
