@@ -167,3 +167,67 @@ def test_close_by_hand():
 def test_describe_by_hand():
     assert describe((torch.zeros(7, 3), "ab", 0.5)) == "tensor (7, 3) float32, 'ab', 0.5"
     assert describe(torch.tensor([[0.1, 2.0]])) == "[[0.1, 2]]"
+
+
+def test_arguments_are_shown_by_name():
+    said = str(EXERCISE(lambda x: torch.zeros_like(x)))
+    assert "given x = [[1, 3], [2, 2]]" in said
+    assert "you have  [[0, 0], [0, 0]]\n    expected  [[0.25, 0.75], [0.5, 0.5]]" in said
+
+
+def test_a_case_is_shown_before_a_property_and_a_property_before_an_edge():
+    def by_the_largest(x):
+        return x / x.amax(-1, keepdim=True) if len(x) == 5 else shares(x)
+
+    def by_the_largest_of_two(x):
+        return shares(x) + (x.sum() if x.shape == (2, 3) else 0)
+
+    def spoiled_for_two(x):
+        if not len(x):
+            raise ValueError("empty")
+        return by_the_largest_of_two(x)
+
+    assert EXERCISE.examine(by_the_largest, 0).smallest_failure.what == "many rows"
+    for answer in (by_the_largest_of_two, spoiled_for_two):
+        assert EXERCISE.examine(answer, 0).smallest_failure.what == "the unit doesn't matter"
+
+
+def test_a_property_that_an_answer_breaks_shows_the_learners_line():
+    def picky(x):
+        if x.shape == (2, 3):
+            raise KeyError("two by three")
+        return shares(x)
+
+    said = str(EXERCISE.examine(picky, 0))
+    assert "It raised KeyError: 'two by three'" in said and "raise KeyError" in said
+
+
+def test_a_mistake_is_recognised_where_the_answer_gives_a_tensor_of_one_number():
+    whole = Exercise(
+        name="data/total", title="Total", answer="my_total", kind="warm-up", minutes=5, points=2,
+        cases=lambda seed: [Case("four numbers", (torch.arange(4.0) + seed,))],
+        reference=lambda x: float(x.sum()), mistakes={"A mean.": lambda x: float(x.mean())},
+    )  # fmt: skip
+    assert whole.examine(lambda x: x.sum(), 1).passed
+    assert whole.examine(lambda x: x.mean(), 1).mistake == "A mean."
+
+
+def test_an_answer_that_should_raise_and_one_that_does():
+    def root(x):
+        if x < 0:
+            raise ValueError(f"x is {x}, expected 0 or more")
+        return x**0.5
+
+    rooted = Exercise(
+        name="data/root", title="Root", answer="my_root", kind="warm-up", minutes=5, points=2,
+        cases=lambda seed: [Case("a square", (4.0 + seed,)), Case("a negative", (-1.0,))],
+        reference=root, mistakes={"Half, not the root.": lambda x: x / 2},
+    )  # fmt: skip
+    assert rooted.examine(root, 1).passed
+    assert "expected it to raise ValueError" in str(rooted.examine(lambda x: abs(x) ** 0.5, 1))
+
+
+def test_what_an_exercise_is_worth_in_one_line():
+    assert EXERCISE.line == "*Warm-up · about 5 minutes · 2 points*"
+    with pytest.raises(ValueError, match="kind 'essay', expected one of warm-up"):
+        Exercise(**{**vars(EXERCISE), "kind": "essay"})
