@@ -9,7 +9,8 @@ from course_lib.architecture.attention import causal_mask, document_mask, plain_
 from course_lib.checks._exercise import Case, Exercise
 
 SIZES = (  # query heads, key heads, queries, keys, size of a head; one head a group comes first:
-    # it separates errors of the softmax from errors of the grouping
+    # it separates errors of the softmax from errors of the grouping, and can be printed whole
+    ("one head, two queries, three keys", 1, 1, 2, 3, 2),
     ("every query head has its own key head", 2, 2, 5, 5, 8),
     ("two query heads share a key head", 4, 2, 6, 6, 8),
     ("three share one, and the queries are the last of the keys", 6, 2, 3, 7, 4),
@@ -65,10 +66,16 @@ def _changed(**change) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
 
 
 _MISTAKES = {
-    "The scores are not divided by sqrt(d_head): they grow with the size of a head, and the "
-    "softmax saturates.": _changed(scale=lambda d_head: 1.0),
+    "The scores are not divided by sqrt(d_head) (a head of 16: by 4). They grow with the size of a "
+    "head, and the softmax saturates.": _changed(scale=lambda d_head: 1.0),
     "You divide by d_head, not by its square root: the weights come out too even.": _changed(
         scale=lambda d_head: 1 / d_head
+    ),
+    "Your scores are divided by the root of d_model: with 4 heads of 16 by sqrt(64), expected "
+    "sqrt(d_head) = sqrt(16).": (
+        lambda q, k, v, mask: _attend(
+            q, k, v, mask, scale=lambda d_head: (q.shape[1] * d_head) ** -0.5
+        )
     ),
     "You mask after the softmax: what is left of a row no longer sums to 1. Put -inf into the "
     "scores before it.": _changed(late_mask=True),

@@ -86,7 +86,7 @@ WRONG = {
     multiplies_the_scores_by_the_mask: "exp(0) = 1",
     reads_the_mask_the_other_way: "upside down",
     assumes_a_square_causal_mask: "Farthest apart",
-    divided_by_the_model_size: "Farthest apart",
+    divided_by_the_model_size: "root of d_model: with 4 heads of 16",
     detaches_the_values: "gradient",
     transposes_the_batch: "Your shape is",
 }
