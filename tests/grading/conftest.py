@@ -19,13 +19,11 @@ SECRET = b"of these tests"
 HONEST = "def my_double(x):\n    return 2 * x"
 
 
-def pytest_collection_modifyitems(items):
-    """Tests that need the wall say what is missing, and how to get it."""
-    walled = [item for item in items if "worker" in getattr(item, "fixturenames", ())]
-    walled += [item for item in items if item.get_closest_marker("wall")]
-    if walled and (missing := [f"{what}: {how}" for held, what, how in probe() if not held]):
-        for item in walled:
-            item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
+@pytest.fixture(scope="session")
+def wall():
+    """Skips where the wall can't be had: says what is missing, and how to get it."""
+    if missing := [f"{what}: {how}" for held, what, how in probe() if not held]:
+        pytest.skip("; ".join(missing))
 
 
 def _cases(seed):
@@ -47,7 +45,7 @@ def double():
 
 
 @pytest.fixture(scope="module")
-def worker():
+def worker(wall):
     with Worker(Limits(start=300)) as running:
         running.wait_ready()
         yield running
