@@ -1,14 +1,16 @@
-"""What a check says: findings, and the learner's own traceback; as text, or in a notebook's HTML."""
+"""What a check says: findings and the learner's own traceback, as text or as HTML in a notebook."""
 
 import inspect
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from course_lib.checks._html import as_html
 
 PASS, FAIL = "✓", "✗"
+CHECKS = Path(__file__).resolve().parent  # frames of a traceback that are not the learner's
 # A learner's text may hold what moves a terminal's cursor or hides lines: shown as a sign of it.
 VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
 
@@ -98,5 +100,8 @@ def learner_traceback(error: Exception, fn: Callable) -> str:
     if code is not None:
         own = [i for i, frame in enumerate(frames) if frame.filename == code.co_filename]
         frames = frames[own[0] :] if own else frames
+    frames = [frame for frame in frames if CHECKS not in Path(frame.filename).parents]
+    if not frames:  # the check itself stumbled over what was returned
+        return f"What your function returned can't be used: {type(error).__name__}: {error}"
     lines = "".join(traceback.format_list(frames)).rstrip()
     return f"It raised {type(error).__name__}: {error}\n{lines}"

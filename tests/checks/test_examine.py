@@ -1,5 +1,7 @@
 """The machinery behind every check: right, wrong, recognised, broken and half right answers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -231,3 +233,20 @@ def test_what_an_exercise_is_worth_in_one_line():
     assert EXERCISE.line == "*Warm-up · about 5 minutes · 2 points*"
     with pytest.raises(ValueError, match="kind 'essay', expected one of warm-up"):
         Exercise(**{**vars(EXERCISE), "kind": "essay"})
+
+
+def test_what_a_check_stumbles_over_is_said_without_its_own_lines():
+    """The property subtracts what the answer returns: a text has no minus."""
+
+    def words(x):
+        return shares(x) if x.shape != (2, 3) else "shares"
+
+    # In the checks' folder, as a property is; this file's lines would pass for the learner's.
+    here = Path(_progress.__file__).with_name("_imagined.py")
+    space = {"torch": torch}
+    source = "def fault(answer, seed):\n    return (answer(torch.ones(2, 3)) - 1).sum() and None\n"
+    exec(compile(source, str(here), "exec"), space)
+    odd = Exercise(**{**vars(EXERCISE), "properties": (Property("less than one", space["fault"]),)})
+    said = str(odd.examine(words, 0))
+    assert "What your function returned can't be used: TypeError" in said
+    assert "_imagined" not in said and "_exercise" not in said
