@@ -1,5 +1,6 @@
 """The demo's class graded and recorded, for the instructors' page."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ def run(config: DemoConfig, work: Path, progress: Progress) -> dict:
     return {
         "seconds": round(time.monotonic() - began, 1),
         "seconds_reading": round(read, 1),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[1], 1),  # over five minutes: who else was at work
         "graded_now": outcome.graded,
         "kept": outcome.kept,
         "distribution": tally.distribution(results),
