@@ -1,4 +1,4 @@
-"""What a check says: findings and the learner's own traceback, as text or as HTML in a notebook."""
+"""What a check says: its findings, and the learner's own traceback; in text or in HTML."""
 
 import inspect
 import sys
