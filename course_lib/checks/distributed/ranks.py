@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_lib.distributed.collectives import Wire
 from course_lib.distributed.local import Silence
 
 PATIENCE = 30.0  # seconds: for a rank whose process died, not for deadlocks
@@ -60,15 +61,14 @@ class Post:
         return all(r in waiting and not self._boxes[waiting[r], r] for r in self._running)
 
 
-class Cable:
-    """One rank's end: single messages, with every byte counted. See `distributed.Wire`."""
+class Cable(Wire):
+    """One rank's end of the post: single messages, with every byte counted."""
 
     REMOTE = ("exchange", "send", "receive")
     REMOTE_READ = ("rank", "size")
 
     def __init__(self, rank: int, size: int, post: Post):
-        self.rank, self.size = rank, size
-        self.sent_bytes = 0
+        super().__init__(rank=rank, size=size)
         self._post = post
 
     def exchange(self, out: Tensor, to: int, into: Tensor, source: int) -> None:
@@ -81,7 +81,7 @@ class Cable:
         self._peer(to)
         self._tensor(out)
         self._post.put(self.rank, to, out.detach().clone())
-        self.sent_bytes += out.numel() * out.element_size()
+        self._count(out)
 
     def receive(self, into: Tensor, source: int) -> None:
         """Copy the next message from ``source`` into ``into``, which must have its shape."""

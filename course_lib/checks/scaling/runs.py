@@ -7,7 +7,7 @@ from course_lib.checks.scaling._laws import draw, log_uniform
 from course_lib.scaling.fit import Law
 from course_lib.scaling.plan import compute_optimal
 
-Run = dict[str, float]
+Run = dict[str, float | int]
 
 
 def ledger(
