@@ -54,6 +54,12 @@ def _std(r: Tensor) -> Tensor:
     return r.std(-1, keepdim=True) + EPS
 
 
+def _of_columns(r: Tensor) -> Tensor:
+    """r.std(0), without torch's warning where there is one row: 0 / 0 is NaN there too."""
+    squares = (r - r.mean(0, keepdim=True)).square().sum(0, keepdim=True)
+    return (squares / torch.tensor(len(r) - 1.0)).sqrt()
+
+
 def _sums_to_zero(answer: Advantages, seed: int) -> str | None:
     rewards = torch.rand(5, 8, generator=torch.Generator().manual_seed(seed))
     for scale in (True, False):
@@ -80,7 +86,7 @@ _MISTAKES: dict[str, Advantages] = {
         _by(_mean, lambda r: r.std() + EPS)
     ),
     "You go down the columns: a group is a row, the samples are its last axis.": (
-        _by(lambda r: r.mean(0, keepdim=True), lambda r: r.std(0, keepdim=True) + EPS)
+        _by(lambda r: r.mean(0, keepdim=True), lambda r: _of_columns(r) + EPS)
     ),
     "You don't subtract the mean: then every reply with a reward is pushed up, the worst of its "
     "group too.": _by(torch.zeros_like, _std),

@@ -37,7 +37,7 @@ def _layer(
     return *(torch.randn(shape, generator=generator) for shape in shapes), stable
 
 
-def _scale(alpha: float, rank: int, stable: bool) -> float:
+def _scale(alpha: int, rank: int, stable: bool) -> float:
     return alpha / rank**0.5 if stable else alpha / rank
 
 
@@ -48,7 +48,7 @@ def _lora(
     b: Tensor,
     stable: bool,
     *,
-    ALPHA: float,
+    ALPHA: int,
     scale=_scale,
     change=lambda a, b: b @ a,
     frozen: bool = True,
