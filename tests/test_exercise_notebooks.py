@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import json
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -73,15 +74,34 @@ def test_the_set_up_cell_installs_nothing_where_the_code_is_and_says_one_line_ea
         assert "course_lib" in said.getvalue() and "torch" in said.getvalue()
 
 
-def bodies(text: str) -> set[str]:
-    """The bodies of a source's functions, written in one way; those of one line are too common."""
+def bodies(text: str, names: set[str] | None = None) -> set[str]:
+    """The bodies of a source's functions (of these names), all written in one way.
+
+    Those of one short line are too common to tell anything.
+    """
     found = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and (names is None or node.name in names):
             body = [s for s in node.body if not _is_text(s)]
             if len(body) > 1 or len(ast.unparse(body)) > 60:
                 found.add(ast.unparse(body))
     return found
+
+
+def secrets(name: str) -> set[str]:
+    """The bodies of the solution, the reference, the mistakes that are known, and the mutants.
+
+    Their helpers don't count: some are given to the learner.
+    """
+    stem, topic = name.split("/")
+    exercise, mutants = catalogue()[name], REPO / "solutions" / stem / "mutants" / f"{topic}.py"
+    check = REPO / "course_lib" / "checks" / stem / f"_{topic}.py"
+    space = runpy.run_path(str(mutants))
+    answers = [exercise.reference, *exercise.mistakes.values(), *space["WRONG"], *space["RIGHT"]]
+    names = {getattr(answer, "__name__", "") for answer in answers} | {exercise.answer}
+    texts = [path.read_text(encoding="utf-8") for path in (mutants, check)]
+    texts += [c.source for c in EXERCISES[name].notebook().cells if "solution" in tags(c)]
+    return set().union(*(bodies(TransformerManager().transform_cell(t), names) for t in texts))
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -90,14 +110,9 @@ def _is_text(statement: ast.stmt) -> bool:
 
 @by_exercise
 def test_no_solution_mutant_or_reference_is_anywhere_in_it(name):
-    stem, topic = name.split("/")
-    notebook, source = read(name), EXERCISES[name]
+    notebook, source, hidden = read(name), EXERCISES[name], secrets(name)
     given = "\n".join(c.source for c in code(notebook)[1:])
     given = TransformerManager().transform_cell(given)
-    secret = [(REPO / "solutions" / stem / "mutants" / f"{topic}.py").read_text(encoding="utf-8")]
-    secret += [(REPO / "course_lib" / "checks" / stem / f"_{topic}.py").read_text(encoding="utf-8")]
-    secret += [c.source for c in source.notebook().cells if "solution" in tags(c)]
-    hidden = set().union(*(bodies(TransformerManager().transform_cell(s)) for s in secret))
     if catalogue()[name].kind == "diagnose":  # the faulty function may be one of the mistakes
         [stub] = [c.source for c in source.notebook().cells if "stub" in tags(c)]
         hidden -= bodies(stub)
