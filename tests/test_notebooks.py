@@ -18,6 +18,7 @@ STEMS = (
 )  # fmt: skip
 CHAPTERS = [source for source in ALL if source.kind == "book" and source.stem in STEMS]
 SOLUTIONS = [source for source in ALL if source.kind == "solutions"]
+NOT_ON_PAGES = ("course_lib.checks", "course_lib.grading")
 # A page may name these: they are Python's or the page's own words, not course_lib's.
 SHARED_NAMES = {"p", "w", "main", "name", "names"}
 
@@ -38,11 +39,11 @@ def exported() -> dict[str, str]:
     """name -> module of every public function and class of course_lib.
 
     Those of checks don't count: a check is named after what the learner writes. Nor do those of
-    experiments, which are pages of another kind.
+    experiments, which are pages of another kind, and of the grader, which no page is about.
     """
     found = {}
     for module in imports.module_names():
-        if module.startswith("course_lib.checks") or module.endswith(imports.EXPERIMENTS):
+        if module.startswith(NOT_ON_PAGES) or module.endswith(imports.EXPERIMENTS):
             continue
         tree = ast.parse(imports.module_path(module).read_text(encoding="utf-8"))
         for node in tree.body:

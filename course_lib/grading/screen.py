@@ -20,6 +20,8 @@ HARMLESS = re.compile(
     r"|\d+ of your \d+ values are NaN\."
     r"|You returned a \w+, expected a tensor \([\d, ]*\) \w+\."
     r"|You returned \d+ parts, expected \d+\."
+    r"|You returned one \w+, expected \d+ values\."
+    r"|What your function returned can't be used: \w+"
     r"|\d+ of \d+ values differ\."
     r"|expected it to raise \w+\."
     r"|The values are right, but the gradient of \w+ is another\."

@@ -7,6 +7,7 @@ import time
 
 STATUSES = ("out of time", "too much output", "out of memory", "closed", "ended without a reply",
             "ended the worker", "sent no JSON")  # fmt: skip
+MAX_PARTS = 1_000_000  # of a line's JSON: more would cost the judge its memory
 
 
 class Ended(SystemExit):
@@ -65,6 +66,8 @@ class Session:
 
     def take(self, line: bytes) -> None:
         """A line that the answer sent."""
+        if sum(line.count(mark) for mark in (b"[", b"{", b",")) > MAX_PARTS:
+            return self.end("too much output")
         try:
             message = dict(json.loads(line))
             box = self.loading if "status" in message else self.inboxes[message["call"]]

@@ -138,14 +138,14 @@ def serve(alone: bool) -> None:
                 elif session:
                     session.pending += line + b"\n"
         elif session:
-            ended = watch(session, readable, writable)
+            ended = attend(session, readable, writable)
         if session and ended:
             session.end(alone)
             session = None
             say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
 
 
-def watch(session: Session, readable: list, writable: list) -> str | None:
+def attend(session: Session, readable: list, writable: list) -> str | None:
     """Move what there is to move; the word for the session's end, if it has come."""
     if writable:
         session.push()

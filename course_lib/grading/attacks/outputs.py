@@ -18,6 +18,16 @@ def ANSWER(*given):
             try: os.write(descriptor, b"x" * (1 << 16))
             except OSError: pass
 """, "too much output", "out of time", "ended"),
+    "a line of five million lists": ("""
+import os
+def ANSWER(*given):
+    line = b'{"call": 0, "value": [' + b"[]," * 5_000_000 + b"[]]}\\n"
+    for descriptor in range(3, 16):
+        try:
+            sent = 0
+            while sent < len(line): sent += os.write(descriptor, line[sent : sent + (1 << 16)])
+        except OSError: pass
+""", "too much output", "sent no JSON"),
     "a huge text": ("""
 def ANSWER(*given):
     return "x" * (1 << 28)
