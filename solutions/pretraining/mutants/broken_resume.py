@@ -113,6 +113,6 @@ WRONG = {
     one_batch_late: "batches are one off",
     without_the_warmup: "expected",
     the_mean_alone: "in the middle of a run",
-    returns_the_state_alone: "You have step=",
+    returns_the_state_alone: "You returned",
 }
 RIGHT = [mended, in_place_on_copies, by_recursion]
