@@ -5,7 +5,7 @@ import time
 import pytest
 
 from course_lib.grading.attacks import ATTACKS, CANARY
-from course_lib.grading.workers import GRACE, family
+from course_lib.grading.workers import family
 
 QUICK = 2.0  # seconds for an answer that runs until it is stopped
 HONEST = "def my_double(x):\n    return 2 * x"
@@ -19,12 +19,12 @@ def test_it_is_held_and_the_next_answer_is_served(attack, graded, worker, outsid
     grade = graded(source, seconds=QUICK if attack.quick else 60.0)
     spent = time.monotonic() - began
     assert attack.held_by(grade), grade
-    if attack.quick:  # the rest is what ending it took, on a machine that may be busy
-        assert spent < QUICK + GRACE + 2
     assert outside.path.read_text() == CANARY
     assert outside.heard == []
     after = graded(HONEST)
     assert (after.status, after.points) == ("passed", 10.0), after
+    if attack.quick:  # how busy the machine is shows in what an honest answer took
+        assert spent < QUICK + 2 + 4 * after.seconds
 
 
 def test_the_table_covers_the_themes():
