@@ -17,12 +17,6 @@ def with_a_helper(q, k, q_gain, k_gain, cos, sin):
     return turn(norm(q, q_gain), cos, sin), turn(norm(k, k_gain), cos, sin)
 
 
-def by_the_library(q, k, q_gain, k_gain, cos, sin):
-    q = F.rms_norm(q, q.shape[-1:], q_gain, 1e-6)
-    k = F.rms_norm(k, k.shape[-1:], k_gain, 1e-6)
-    return turn(q, cos, sin), turn(k, cos, sin)
-
-
 def turned_before_the_gain(q, k, q_gain, k_gain, cos, sin):
     """A turn keeps lengths, so only the gain must come before it."""
     q_size = torch.sqrt(torch.mean(turn(q, cos, sin) ** 2, -1, keepdim=True) + 1e-6)
@@ -125,4 +119,4 @@ WRONG = {
     detaches_the_size: "gradient of q is another",
     returns_only_the_queries: "returned one Tensor, expected 2 values",
 }
-RIGHT = [with_a_helper, by_the_library, turned_before_the_gain, head_by_head]
+RIGHT = [with_a_helper, turned_before_the_gain, head_by_head]
