@@ -52,7 +52,7 @@ def _unbiased(n: int, c: int, k: int) -> float:
     """1 - C(n - c, k) / C(n, k), without a large number on the way."""
     if n - c < k:
         return 1.0
-    return 1 - math.prod(1 - k / i for i in range(n - c + 1, n + 1))
+    return 1.0 - math.prod(1 - k / i for i in range(n - c + 1, n + 1))
 
 
 def _right(counts: Counts, k: int) -> float:
@@ -65,7 +65,7 @@ def _pooled(counts: Counts, k: int) -> float:
 
 
 def _one_early(n: int, c: int, k: int) -> float:
-    return 1.0 if n - c < k else 1 - math.prod(1 - k / i for i in range(n - c, n))
+    return 1.0 if n - c < k else 1.0 - math.prod(1 - k / i for i in range(n - c, n))
 
 
 def _all_k(n: int, c: int, k: int) -> float:
