@@ -10,7 +10,7 @@ from torch import Tensor
 from course_lib.checks._exercise import Case, Exercise, Property
 from course_lib.checks._values import close
 
-Results = list[int]
+Results = list[int | float]
 
 
 def _cases(seed: int) -> list[Case]:
@@ -40,7 +40,7 @@ def _case(draw: random.Random, n: int, resamples: int) -> tuple[Results, Results
     return first, second, picks
 
 
-def _halved(marks: Results) -> list[float]:
+def _halved(marks: Results) -> Results:
     return [mark / 2 for mark in marks]
 
 

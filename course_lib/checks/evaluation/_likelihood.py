@@ -54,7 +54,7 @@ def _logprob(
     places = range(start, len(ids) - last)
     values = normalise(logits)
     picked = [float(values[i - shift, ids[i]]) for i in places]
-    return sum(picked) / (len(picked) if mean else 1)
+    return sum(picked, 0.0) / (len(picked) if mean else 1)
 
 
 def _right(logits: Tensor, ids: list[int], n_context: int) -> float:

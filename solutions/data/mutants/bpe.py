@@ -140,7 +140,7 @@ WRONG = {
     stops_after_the_first: "`banana` holds `an` twice",
     merges_every_place: "Your merges overlap",
     forgets_the_last_token: "You lose the last token",
-    returns_the_pair_alone: "You have",
+    returns_the_pair_alone: "expected 2 values",
     changes_the_words_it_was_given: "in place",
 }
 RIGHT = [with_a_sort, in_two_passes, with_characters]
