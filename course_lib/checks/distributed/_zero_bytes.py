@@ -73,7 +73,7 @@ def _formula(
     n: int, ranks: int, stage: int, *, STATE_BYTES: int,
     shard: Callable = lambda n, p: -(-n // p), sharded_from: tuple[int, int, int] = (3, 2, 1),
     each: int = 2, chunks: Callable = lambda stage, p: (3 if stage == 3 else 2) * (p - 1),
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float | int, float | int]:  # fmt: skip
     """The prediction with one thing to get wrong at a time.
 
     sharded_from: the stage from which weights, gradients and state are cut. chunks: how many a rank
@@ -88,7 +88,7 @@ def _formula(
 
 
 def _changed(**change) -> Callable:
-    def wrong(n: int, ranks: int, stage: int, *, STATE_BYTES: int) -> tuple[float, float]:
+    def wrong(n: int, ranks: int, stage: int, *, STATE_BYTES: int) -> tuple:
         return _formula(n, ranks, stage, STATE_BYTES=STATE_BYTES, **change)
 
     return wrong

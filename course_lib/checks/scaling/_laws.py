@@ -14,9 +14,9 @@ def draw(random: Random, around: Law | None = None) -> dict[str, float]:
     a = random.uniform(0.25, 0.5)
     return {
         "E": random.uniform(0.5, 2.0),
-        "A": log_uniform(random, 20, 500),
+        "A": log_uniform(random, 20.0, 500.0),
         "a": a,
-        "B": log_uniform(random, 20, 500) * 3,
+        "B": log_uniform(random, 20.0, 500.0) * 3,
         "b": a + random.choice((-1, 1)) * random.uniform(0.06, 0.15),
     }
 

@@ -101,7 +101,7 @@ _MISTAKES = {
     "You count one product of tokens with tokens a layer. There are two: the scores, and the "
     "mixture of the values.": _changed(mix=1),
     "You count the scores of the past alone, half of seq². The kernel computes them all and masks "
-    "the rest, and so does the counter.": _changed(pairs=lambda seq: seq * (seq + 1) / 2),
+    "the rest, and so does the counter.": _changed(pairs=lambda seq: seq * (seq + 1) // 2),
     "The head is missing: hidden state times vocabulary, for every token, tied or not.": _changed(
         head=lambda config: 0
     ),

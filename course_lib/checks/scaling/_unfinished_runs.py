@@ -46,7 +46,7 @@ def _forecast(
     return float(_polyfit(np.log(flops), np.log(best), 1)[0]), best
 
 
-def _polyfit(x: np.ndarray, y: np.ndarray, degree: int) -> np.ndarray:
+def _polyfit(x: np.ndarray, y: np.ndarray | list, degree: int) -> np.ndarray:
     """numpy's, silent where a mistake has too few points for it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

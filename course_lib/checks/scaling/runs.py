@@ -20,7 +20,7 @@ def ledger(
     hadn't come down, so their loss is too high. ``thin``: the largest budget kept two runs alone.
     """
     law = law or Law(**draw(random))
-    vocabulary, runs = log_uniform(random, 500, 5000), []
+    vocabulary, runs = log_uniform(random, 500.0, 5000.0), []
     first = log_uniform(random, 1e14, 1e15)
     for k in range(budgets):
         flops = first * 6.0**k
