@@ -121,7 +121,6 @@ def serve(alone: bool) -> None:
     """Until the judge closes the pipe."""
     session, unread = None, b""
     while True:
-        ended = None
         reads = [0, session.out, session.died] if session else [0]
         writes = [session.into] if session and session.pending else []
         readable, writable, _ = select.select(reads, writes, [])
@@ -131,18 +130,29 @@ def serve(alone: bool) -> None:
                 return session.end(alone) if session else None
             *lines, unread = (unread + part).split(b"\n")
             for line in lines:
-                if line.startswith(b'{"open"'):
-                    session = Session(json.loads(line)["open"])
-                elif line.startswith(b'{"close"'):
-                    ended = "closed"
-                elif session:
-                    session.pending += line + b"\n"
-        elif session:
-            ended = attend(session, readable, writable)
-        if session and ended:
-            session.end(alone)
-            session = None
-            say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
+                session = obey(line, session, alone)
+        elif session and (ended := attend(session, readable, writable)):
+            session = over(session, ended, alone)
+
+
+def obey(line: bytes, session: Session | None, alone: bool) -> Session | None:
+    """One line of the judge's; the session that is open afterwards.
+
+    A close may come when the answer has ended by itself, with the next open right behind it.
+    """
+    if line.startswith(b'{"open"'):
+        return Session(json.loads(line)["open"])
+    if session and line.startswith(b'{"close"'):
+        return over(session, "closed", alone)
+    if session:
+        session.pending += line + b"\n"
+    return session
+
+
+def over(session: Session, ended: str, alone: bool) -> None:
+    """End a session and say so: once for each that was opened."""
+    session.end(alone)
+    say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
 
 
 def attend(session: Session, readable: list, writable: list) -> str | None:
