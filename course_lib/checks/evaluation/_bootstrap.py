@@ -84,7 +84,8 @@ def _unpaired(first, second, picks, tail):
 
 def _normal(first, second, picks, tail):
     gains = _means(second, picks) - _means(first, picks)
-    half = NormalDist().inv_cdf(1 - tail) * gains.std().item()
+    spread = gains.std().item() if len(gains) > 1 else 0.0
+    half = NormalDist().inv_cdf(1 - tail) * spread
     return _gain(first, second) - half, _gain(first, second) + half
 
 
