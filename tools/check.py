@@ -23,7 +23,7 @@ STEPS = [
     ),
     Step("chapters and solutions", [PYTHON, "-m", "tools.execute", "--strict"], needed=False),
     Step("the rendered book", [PYTHON, "-m", "tools.build"]),
-    Step("the book in a browser", [*PYTEST, "tests/test_book.py"], needed=False),
+    Step("the book in a browser", [*PYTEST, "-n", "2", "tests/test_book.py"], needed=False),
 ]
 
 
