@@ -84,7 +84,7 @@ def _chapters(found: list[Standing]) -> Table:
 
 def _exercises(found: list[Standing]) -> Table:
     table = Table(show_footer=True)
-    table.add_column("exercise", footer="all", overflow="fold", min_width=14)
+    table.add_column("exercise", footer="all", no_wrap=True)
     table.add_column("")
     table.add_column("kind")
     for name in ("minutes", "tries"):

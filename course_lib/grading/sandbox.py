@@ -63,10 +63,12 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
     as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
     wall = [
         "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
-        "--new-session", "--cap-drop", "ALL", "--hostname", "grader", *_mounts(),
+        "--new-session", "--cap-drop", "ALL", "--hostname", "grader",
+        "--size", str(limits.tmp_bytes), "--tmpfs", "/tmp",
+        *_mounts(),  # after /tmp: the interpreter itself may lie there
         "--proc", "/proc", "--dev", "/dev",
         "--size", str(limits.shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
-        "--size", str(limits.tmp_bytes), "--tmpfs", "/tmp", "--remount-ro", "/",
+        "--remount-ro", "/",
         "--clearenv", "--seccomp", str(seccomp),
     ]  # fmt: skip
     for name, value in environment().items():
