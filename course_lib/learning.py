@@ -87,7 +87,7 @@ def _exercises(found: list[Standing]) -> Table:
     table.add_column("exercise", footer="all", no_wrap=True)
     table.add_column("")
     table.add_column("kind")
-    for name in ("minutes", "tries"):
+    for name in ("min", "tries"):
         table.add_column(name, justify="right")
     table.add_column("points", justify="right", footer=_points(found))
     table.add_column("last tried")
