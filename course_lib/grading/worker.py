@@ -104,9 +104,14 @@ class Session:
 
 
 def clear(path: str) -> None:
-    """Remove what an answer left."""
+    """Remove what an answer left. The interpreter may itself lie under /tmp: that stays."""
     with contextlib.suppress(OSError):
-        if os.path.isdir(path) and not os.path.islink(path):
+        if os.path.ismount(path):
+            return
+        if any(prefix.startswith(path + "/") for prefix in (sys.prefix, sys.base_prefix)):
+            for name in os.listdir(path):
+                clear(os.path.join(path, name))
+        elif os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.remove(path)
