@@ -1,13 +1,13 @@
 """Diagnose: a DPO step whose loss stays at log 2 while the model drifts away."""
 
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from course_lib.alignment.preference import dpo_loss
 from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks._faults import left_over
 
 Step = Callable[..., tuple[Tensor, float]]
 PAD = 0
@@ -93,24 +93,13 @@ def _changed(change: dict) -> Step:
     return lambda *arguments: _step(*arguments, **change)
 
 
-def _what_is_left() -> dict[str, Step]:
-    """The sentence for each set of faults that may be left, the fewest first."""
-    found = {}
-    for number in (1, 2, 3):
-        for words in combinations(_FAULTS, number):
-            change = {k: v for word in words for k, v in _FAULTS[word].items()}
-            left = ("One fault is left", "Two faults are left", "All three faults are there")
-            found[f"{left[number - 1]}: {'; '.join(words)}."] = _changed(change)
-    return found
-
-
 def _reference_moves(
     policy: Tensor, reference: Tensor, batch: dict[str, Tensor], beta: float, lr: float
 ) -> tuple[Tensor, float]:
     return _right(reference, policy, batch, beta, lr)
 
 
-_MISTAKES = _what_is_left() | {
+_MISTAKES = left_over(_FAULTS, _changed) | {
     "You train the reference and measure from the policy: it is the other way round.": (
         _reference_moves
     ),

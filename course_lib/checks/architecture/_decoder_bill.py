@@ -87,16 +87,8 @@ def _equal(got: Any, want: Any) -> bool:
 def _changed(change: Callable[[ModelConfig, int, Bill], Bill]) -> Callable[..., Bill]:
     """(the config, tokens, the right bill) -> a wrong one."""
 
-    def wrong(
-        vocab_size: int,
-        d_model: int,
-        n_layers: int,
-        n_heads: int,
-        n_kv_heads: int,
-        d_ff: int,
-        tokens: int,
-    ) -> Bill:
-        config = _config(vocab_size, d_model, n_layers, n_heads, n_kv_heads, d_ff, tokens)
+    def wrong(*sizes: int) -> Bill:
+        config, tokens = _config(*sizes), sizes[-1]
         right = (
             count_parameters(config).total, kv_cache_bytes(config, tokens),
             forward_flops(config, tokens),

@@ -1,13 +1,13 @@
 """Diagnose: a data-parallel step that isn't the step of one process."""
 
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks._faults import left_over
 from course_lib.checks.distributed.ranks import Group, run_together
 
 Shards = list[tuple[Tensor, Tensor]]
@@ -101,22 +101,16 @@ def _with(*wrong: str) -> Callable:
 
 
 _FAULTS = {
-    "means": "each rank divides by its own tokens, so the ranks average means, and a token on a "
-    "nearly empty rank counts for more than one on a full rank. Sum the losses, sum the counts, "
-    "divide once",
-    "bias": "the bias's gradient is never summed over the ranks, so every rank keeps a bias of its "
-    "own and they drift apart",
-    "clip": "each rank clips its own gradient before the sum. The norm that counts is that of the "
-    "whole gradient: average first, then clip",
+    "each rank divides by its own tokens, so the ranks average means, and a token on a nearly "
+    "empty rank counts for more than one on a full rank. Sum the losses, sum the counts, divide "
+    "once": {"means": True},
+    "the bias's gradient is never summed over the ranks, so every rank keeps a bias of its own and "
+    "they drift apart": {"bias": True},
+    "each rank clips its own gradient before the sum. The norm that counts is that of the whole "
+    "gradient: average first, then clip": {"clip": True},
 }
-_LEFT = {1: "One fault is left: ", 2: "Two faults are left: ", 3: "All three faults are there: "}
 
-_MISTAKES = {
-    **{
-        _LEFT[n] + "; ".join(_FAULTS[name] for name in names) + ".": _with(*names)
-        for n in (1, 2, 3)
-        for names in combinations(_FAULTS, n)
-    },
+_MISTAKES = left_over(_FAULTS, lambda change: _with(*change)) | {
     "You sum the gradients and never divide: the step is as many times too long as there are "
     "tokens.": _with("no division"),
     "You divide the summed gradient by this rank's own tokens. Divide by those of all ranks: the "

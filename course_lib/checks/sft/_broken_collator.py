@@ -2,12 +2,12 @@
 
 import random
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks._faults import left_over
 from course_lib.sft.masking import IGNORED
 
 Example = tuple[list[int], list[int]]
@@ -77,18 +77,7 @@ _FAULTS = {  # what the run as found does, and the words for it
 }
 
 
-def _what_is_left() -> dict[str, Callable[[list[Example], int], Batch]]:
-    """The sentence for each set of faults that may be left, the fewest first."""
-    found = {}
-    for number in (1, 2, 3):
-        for words in combinations(_FAULTS, number):
-            change = {k: v for word in words for k, v in _FAULTS[word].items()}
-            left = ("One fault is left", "Two faults are left", "All three faults are there")
-            found[f"{left[number - 1]}: {'; '.join(words)}."] = _left(change)
-    return found
-
-
-_MISTAKES = _what_is_left() | {
+_MISTAKES = left_over(_FAULTS, _left) | {
     "Now the padding counts: behind the end of each reply the labels must be -100. Mask by the "
     "length of each row, not by the id, which the padding shares with the end.": (
         _left({"masks_padding": False})
