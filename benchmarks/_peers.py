@@ -31,11 +31,18 @@ def hf_llama(shape: Shape) -> nn.Module:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=shape.vocab, hidden_size=shape.d_model, num_hidden_layers=shape.n_layers,
-        num_attention_heads=shape.n_heads, intermediate_size=shape.d_gated,
-        max_position_embeddings=shape.seq, tie_word_embeddings=True)
-    return FromLibrary(LlamaForCausalLM(config),
-                       lambda model, tokens: model(input_ids=tokens, use_cache=False).logits)
+        vocab_size=shape.vocab,
+        hidden_size=shape.d_model,
+        num_hidden_layers=shape.n_layers,
+        num_attention_heads=shape.n_heads,
+        intermediate_size=shape.d_gated,
+        max_position_embeddings=shape.seq,
+        tie_word_embeddings=True,
+    )
+    return FromLibrary(
+        LlamaForCausalLM(config),
+        lambda model, tokens: model(input_ids=tokens, use_cache=False).logits,
+    )
 
 
 def hf_gpt2(shape: Shape) -> nn.Module:
@@ -43,10 +50,19 @@ def hf_gpt2(shape: Shape) -> nn.Module:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
-        vocab_size=shape.vocab, n_embd=shape.d_model, n_layer=shape.n_layers, n_head=shape.n_heads,
-        n_positions=shape.seq, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    return FromLibrary(GPT2LMHeadModel(config),
-                       lambda model, tokens: model(input_ids=tokens, use_cache=False).logits)
+        vocab_size=shape.vocab,
+        n_embd=shape.d_model,
+        n_layer=shape.n_layers,
+        n_head=shape.n_heads,
+        n_positions=shape.seq,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    )
+    return FromLibrary(
+        GPT2LMHeadModel(config),
+        lambda model, tokens: model(input_ids=tokens, use_cache=False).logits,
+    )
 
 
 def litgpt(shape: Shape) -> nn.Module:
@@ -54,10 +70,20 @@ def litgpt(shape: Shape) -> nn.Module:
     from litgpt.model import GPT, Config
 
     config = Config(
-        name="benchmark", block_size=shape.seq, padded_vocab_size=shape.vocab,
-        vocab_size=shape.vocab, n_layer=shape.n_layers, n_head=shape.n_heads,
-        n_embd=shape.d_model, rotary_percentage=1.0, parallel_residual=False, bias=False,
-        norm_class_name="RMSNorm", mlp_class_name="LLaMAMLP", intermediate_size=shape.d_gated)
+        name="benchmark",
+        block_size=shape.seq,
+        padded_vocab_size=shape.vocab,
+        vocab_size=shape.vocab,
+        n_layer=shape.n_layers,
+        n_head=shape.n_heads,
+        n_embd=shape.d_model,
+        rotary_percentage=1.0,
+        parallel_residual=False,
+        bias=False,
+        norm_class_name="RMSNorm",
+        mlp_class_name="LLaMAMLP",
+        intermediate_size=shape.d_gated,
+    )
     return FromLibrary(GPT(config), lambda model, tokens: model(tokens))
 
 

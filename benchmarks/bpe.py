@@ -55,16 +55,25 @@ def hub_trainer(texts: list[str], vocab_size: int, pattern: str):
     if pattern == "gpt2":
         cut = pre_tokenizers.ByteLevel(add_prefix_space=False)  # its native GPT-2 pattern
     else:
-        cut = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(Regex(PATTERNS[pattern].expression), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        cut = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(PATTERNS[pattern].expression), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
 
     def call() -> Tokenizer:
         hub = Tokenizer(models.BPE())
         hub.pre_tokenizer = cut
-        hub.train_from_iterator(texts, trainers.BpeTrainer(
-            vocab_size=vocab_size, show_progress=False, special_tokens=list(SPECIAL_TOKENS),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        hub.train_from_iterator(
+            texts,
+            trainers.BpeTrainer(
+                vocab_size=vocab_size,
+                show_progress=False,
+                special_tokens=list(SPECIAL_TOKENS),
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            ),
+        )
         return hub
 
     return call
@@ -81,8 +90,9 @@ def rust(texts: list[str], vocab_size: int, pattern: str) -> object:
     import rustbpe
 
     trainer = rustbpe.Tokenizer()
-    trainer.train_from_iterator(iter(texts), vocab_size - len(SPECIAL_TOKENS),
-                                pattern=PATTERNS[pattern].expression)
+    trainer.train_from_iterator(
+        iter(texts), vocab_size - len(SPECIAL_TOKENS), pattern=PATTERNS[pattern].expression
+    )
     return trainer
 
 
@@ -102,13 +112,17 @@ def main() -> None:
     parser.add_argument("--patterns", nargs="+", default=["gpt2", "llama3"])
     options = parser.parse_args()
     texts = machine_text(options.mb)
-    print(f"{sum(len(t.encode()) for t in texts) / 1e6:.1f} MB in {len(texts):,} documents, "
-          f"{options.vocab:,} tokens")
+    print(
+        f"{sum(len(t.encode()) for t in texts) / 1e6:.1f} MB in {len(texts):,} documents, "
+        f"{options.vocab:,} tokens"
+    )
     for pattern in options.patterns:
-        calls = {"ours": lambda name=pattern: train_bpe(texts, options.vocab, name),
-                 "tokenizers": hub_trainer(texts, options.vocab, pattern),
-                 "floor (our cut and count)": lambda name=pattern: PATTERNS[name].count(texts),
-                 "floor (regex and count)": lambda name=pattern: by_regex(texts, name)}
+        calls = {
+            "ours": lambda name=pattern: train_bpe(texts, options.vocab, name),
+            "tokenizers": hub_trainer(texts, options.vocab, pattern),
+            "floor (our cut and count)": lambda name=pattern: PATTERNS[name].count(texts),
+            "floor (regex and count)": lambda name=pattern: by_regex(texts, name),
+        }
         ceiling = {"rustbpe (ceiling)": lambda name=pattern: rust(texts, options.vocab, name)}
         _bench.show(pattern, _bench.interleave(calls, options.rounds, warmup=1))
         _bench.show("apart:", _bench.interleave(ceiling, options.rounds, warmup=1))

@@ -18,15 +18,15 @@ from bpe import machine_text
 from course_lib.data.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
 
 
-def contestants(trained: Tokenizer, other: list[str], texts: list[str]
-                ) -> tuple[dict, dict]:
+def contestants(trained: Tokenizer, other: list[str], texts: list[str]) -> tuple[dict, dict]:
     """Those that run in turn, and the ceiling, which runs apart: its threads linger."""
     pattern = trained.pattern
     hub = trained.to_transformers().backend_tokenizer
     ranks = {trained.token_bytes[i]: i for i in range(len(SPECIAL_TOKENS), trained.vocab_size)}
     giga = gigatoken.Tokenizer(hub)
-    tik = tiktoken.Encoding("course", pat_str=pattern.expression, mergeable_ranks=ranks,
-                            special_tokens={})
+    tik = tiktoken.Encoding(
+        "course", pat_str=pattern.expression, mergeable_ranks=ranks, special_tokens={}
+    )
 
     def warmed() -> Tokenizer:
         tokenizer = Tokenizer(trained.merges, pattern=pattern.name)
@@ -38,8 +38,9 @@ def contestants(trained: Tokenizer, other: list[str], texts: list[str]
         "ours, warm": lambda: (ready.pop() if ready else warmed()).encode_batch(texts),
         "ours, fresh": lambda: Tokenizer(trained.merges, pattern=pattern.name).encode_batch(texts),
         "our cut alone": lambda: [pattern.split(text) for text in texts],
-        "tokenizers": lambda: [e.ids for e in hub.encode_batch_fast(texts,
-                                                                    add_special_tokens=False)],
+        "tokenizers": lambda: [
+            e.ids for e in hub.encode_batch_fast(texts, add_special_tokens=False)
+        ],
         "tiktoken": lambda: [tik.encode_ordinary(text) for text in texts],
     }, {
         "gigatoken (ceiling)": lambda: giga.encode_batch(texts),

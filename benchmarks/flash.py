@@ -55,8 +55,9 @@ for tokens in (1024, 4096):
         print(f"  {name:<28}{value / 2**20:>9.1f} MB  1/{peaks['written out'] / value:.1f}")
     seconds = interleave(
         {name: lambda attend=attend, n=tokens: run(attend, n) for name, attend in WAYS.items()},
-        rounds=5, warmup=1,
-    )  # fmt: skip
+        rounds=5,
+        warmup=1,
+    )
     show(f"{tokens:,} tokens: time", seconds)
 products = 7 * 2 * 4096**2 * D_HEAD / 2  # seven products of T x T x d_head, half of the tiles
 limit = gemm_gflops()

@@ -46,9 +46,14 @@ def shape_of(rehearse: bool) -> Shape:
 def config_of(shape: Shape) -> ModelConfig:
     """The course's decoder of that shape: as many heads, a gated block of about as many weights."""
     return ModelConfig(
-        vocab_size=shape.vocab, d_model=shape.d_model, n_layers=shape.n_layers,
-        n_heads=shape.n_heads, n_kv_heads=shape.n_heads, d_ff=shape.d_gated, max_seq=shape.seq,
-    )  # fmt: skip
+        vocab_size=shape.vocab,
+        d_model=shape.d_model,
+        n_layers=shape.n_layers,
+        n_heads=shape.n_heads,
+        n_kv_heads=shape.n_heads,
+        d_ff=shape.d_gated,
+        max_seq=shape.seq,
+    )
 
 
 def bf16_flops(size: int, rounds: int = 20) -> float:
@@ -167,13 +172,17 @@ def measure(shape: Shape, rehearse: bool) -> dict:
         row["mfu"] = flops / row["seconds"] / sheet.peak if sheet else None
     fast = found["fast path"]["seconds"]
     return {
-        "gpu": gpu, "shape": shape.name, "parameters": count_parameters(config).total,
-        "ways": found, "measured_gemm_tflops": limit / 1e12,
+        "gpu": gpu,
+        "shape": shape.name,
+        "parameters": count_parameters(config).total,
+        "ways": found,
+        "measured_gemm_tflops": limit / 1e12,
         "sheet_peak_tflops": sheet.peak / 1e12 if sheet else None,
         "fast_over_nanogpt_shaped": found["nanoGPT-shaped"]["seconds"] / fast,
         "pieces_over_all_logits": found["fast path, all logits at once"]["seconds"] / fast,
-        "torch": torch.__version__, "date": datetime.date.today().isoformat(),
-    }  # fmt: skip
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
 
 
 def measure_memory(shape: Shape) -> dict:

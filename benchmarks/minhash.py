@@ -42,8 +42,10 @@ def corpus(documents: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
     """
     generator = np.random.default_rng(seed)
     letters = generator.integers(97, 123, (30_000, 9)).astype(np.uint8)
-    vocabulary = [bytes(row[:n]).decode() for row, n in
-                  zip(letters, generator.integers(2, 10, 30_000), strict=True)]
+    vocabulary = [
+        bytes(row[:n]).decode()
+        for row, n in zip(letters, generator.integers(2, 10, 30_000), strict=True)
+    ]
     weights = 1 / np.arange(1, 30_001)
     weights /= weights.sum()
     copies, texts = documents // 4, []
@@ -76,8 +78,10 @@ def datasketch_clusters(texts: list[str]) -> list[int]:
 
 def _shingle_strings(text: str) -> list[bytes]:
     words = WORD.findall(text.lower())
-    return [piece.encode() for piece in
-            {" ".join(words[i:i + NGRAM]) for i in range(max(1, len(words) - NGRAM + 1))}]
+    return [
+        piece.encode()
+        for piece in {" ".join(words[i : i + NGRAM]) for i in range(max(1, len(words) - NGRAM + 1))}
+    ]
 
 
 def datatrove_clusters(texts: list[str]) -> list[int]:
@@ -95,8 +99,12 @@ def datatrove_clusters(texts: list[str]) -> list[int]:
 
     shared = Path("/dev/shm")
     folder = tempfile.mkdtemp(dir=shared if shared.is_dir() else None)
-    config = MinhashConfig(n_grams=NGRAM, num_buckets=BANDS, hashes_per_bucket=ROWS,
-                           hash_config=HashConfig(precision=64, hash_fc="sha1"))
+    config = MinhashConfig(
+        n_grams=NGRAM,
+        num_buckets=BANDS,
+        hashes_per_bucket=ROWS,
+        hash_config=HashConfig(precision=64, hash_fc="sha1"),
+    )
     documents = [Document(text=text, id=str(i)) for i, text in enumerate(texts)]
     stages = [
         ([documents, MinhashDedupSignature(f"{folder}/signatures", config)], 1),
@@ -106,8 +114,9 @@ def datatrove_clusters(texts: list[str]) -> list[int]:
     ]
     for number, (pipeline, tasks) in enumerate(stages):
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-            LocalPipelineExecutor(pipeline, tasks=tasks, workers=1,
-                                  logging_dir=f"{folder}/log{number}").run()
+            LocalPipelineExecutor(
+                pipeline, tasks=tasks, workers=1, logging_dir=f"{folder}/log{number}"
+            ).run()
     clusters = Clusters(len(texts))
     for path in Path(folder, "pairs").glob("*.dups"):
         for _, a, _, b in struct.iter_unpack("<4I", path.read_bytes()):
@@ -128,8 +137,10 @@ def report_recall(texts: list[str], pairs: np.ndarray, answers: dict[str, list[i
     true = jaccards(texts, pairs, NGRAM)
     alike = true >= CHECKED.threshold
     pairs, true = pairs[alike], true[alike]
-    print(f"  {len(pairs)} planted pairs of Jaccard 0.7 or more; the S-curve promises a recall of "
-          f"{CONFIG.detection(true).mean():.4f}")
+    print(
+        f"  {len(pairs)} planted pairs of Jaccard 0.7 or more; the S-curve promises a recall of "
+        f"{CONFIG.detection(true).mean():.4f}"
+    )
     for name, root in answers.items():
         root = np.array(root)
         recall = (root[pairs[:, 0]] == root[pairs[:, 1]]).mean()
@@ -140,17 +151,28 @@ def report_limit(texts: list[str]) -> None:
     """What the work costs at least here: the words' split, and 112 products of each shingle."""
     grams = shingle_block(texts[:256], NGRAM)
     values, out = grams.values, np.empty_like(grams.values)
-    seconds = interleave({
-        "split": lambda: [text.split() for text in texts],
-        "sha1 of each shingle": lambda: [hashlib.sha1(b"a b c d e") for _ in range(len(values))],
-        "products": lambda: [np.multiply(values, np.uint32(i | 1), out=out) for i in range(112)],
-        "signatures": lambda: MinHash(112).signatures(grams)}, rounds=3, warmup=1)
+    seconds = interleave(
+        {
+            "split": lambda: [text.split() for text in texts],
+            "sha1 of each shingle": lambda: [
+                hashlib.sha1(b"a b c d e") for _ in range(len(values))
+            ],
+            "products": lambda: [
+                np.multiply(values, np.uint32(i | 1), out=out) for i in range(112)
+            ],
+            "signatures": lambda: MinHash(112).signatures(grams),
+        },
+        rounds=3,
+        warmup=1,
+    )
     middle = {name: statistics.median(values) for name, values in seconds.items()}
     scale = len(texts) / 256
-    print(f"  limits: str.split alone {middle['split']:.2f} s; 112 products of each shingle "
-          f"{middle['products'] * scale:.2f} s; our 112 minima "
-          f"{middle['signatures'] * scale:.2f} s; one SHA-1 a shingle "
-          f"{middle['sha1 of each shingle'] * scale:.2f} s")
+    print(
+        f"  limits: str.split alone {middle['split']:.2f} s; 112 products of each shingle "
+        f"{middle['products'] * scale:.2f} s; our 112 minima "
+        f"{middle['signatures'] * scale:.2f} s; one SHA-1 a shingle "
+        f"{middle['sha1 of each shingle'] * scale:.2f} s"
+    )
 
 
 def report_memory(texts: list[str]) -> None:
@@ -158,8 +180,10 @@ def report_memory(texts: list[str]) -> None:
     keys = document_keys(texts, CONFIG)
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    print(f"  memory: {keys.nbytes / len(texts):.0f} bytes kept a document, "
-          f"peak {peak / len(texts):.0f} a document beyond the texts")
+    print(
+        f"  memory: {keys.nbytes / len(texts):.0f} bytes kept a document, "
+        f"peak {peak / len(texts):.0f} a document beyond the texts"
+    )
 
 
 def growth(sizes: list[int]) -> None:
@@ -173,9 +197,11 @@ def growth(sizes: list[int]) -> None:
         deduplicate(texts, CHECKED)
         checked = time.process_time() - began
         more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"  {size:>8,} documents: {seconds:6.2f} s, {seconds / size * 1e6:5.1f} µs each; "
-              f"with the true Jaccard {checked / size * 1e6:5.1f} µs; {removed:,} removed; "
-              f"resident memory grew by {more / size * 1024:.0f} bytes a document")
+        print(
+            f"  {size:>8,} documents: {seconds:6.2f} s, {seconds / size * 1e6:5.1f} µs each; "
+            f"with the true Jaccard {checked / size * 1e6:5.1f} µs; {removed:,} removed; "
+            f"resident memory grew by {more / size * 1024:.0f} bytes a document"
+        )
 
 
 def main() -> None:
@@ -193,11 +219,17 @@ def main() -> None:
     def run(name: str, call) -> None:
         answers[name] = call(texts)
 
-    contestants = {"course_lib": our_clusters,
-                   "course_lib, true Jaccard": lambda texts: our_clusters(texts, CHECKED),
-                   "datasketch": datasketch_clusters, "datatrove": datatrove_clusters}
-    seconds = interleave({name: lambda name=name, call=call: run(name, call)
-                          for name, call in contestants.items()}, chosen.rounds, warmup=0)
+    contestants = {
+        "course_lib": our_clusters,
+        "course_lib, true Jaccard": lambda texts: our_clusters(texts, CHECKED),
+        "datasketch": datasketch_clusters,
+        "datatrove": datatrove_clusters,
+    }
+    seconds = interleave(
+        {name: lambda name=name, call=call: run(name, call) for name, call in contestants.items()},
+        chosen.rounds,
+        warmup=0,
+    )
     size = statistics.mean(map(len, texts))
     show(f"{len(texts):,} documents of {size:.0f} bytes, {BANDS} bands of {ROWS}", seconds)
     report_recall(texts, pairs, answers)

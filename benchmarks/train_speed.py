@@ -42,10 +42,19 @@ Step = Callable[[], Tensor]
 def decoder(shape: Shape, mlp: str) -> Decoder:
     """Ours at this shape: Llama's choices, or nanochat's; weights of a block are as many."""
     torch.manual_seed(0)
-    return Decoder(ModelConfig(
-        vocab_size=shape.vocab, d_model=shape.d_model, n_layers=shape.n_layers,
-        n_heads=shape.n_heads, n_kv_heads=shape.n_heads, max_seq=shape.seq, mlp=mlp,
-        d_ff=shape.d_gated if mlp == "swiglu" else 4 * shape.d_model, qk_norm=mlp == "relu2"))
+    return Decoder(
+        ModelConfig(
+            vocab_size=shape.vocab,
+            d_model=shape.d_model,
+            n_layers=shape.n_layers,
+            n_heads=shape.n_heads,
+            n_kv_heads=shape.n_heads,
+            max_seq=shape.seq,
+            mlp=mlp,
+            d_ff=shape.d_gated if mlp == "swiglu" else 4 * shape.d_model,
+            qk_norm=mlp == "relu2",
+        )
+    )
 
 
 def flops(shape: Shape) -> float:
@@ -78,8 +87,9 @@ def our_step(model: Decoder, fast: FastConfig, batch: tuple[Tensor, Tensor]) -> 
     return step
 
 
-def peer_step(model: nn.Module, dtype: torch.dtype, batch: tuple[Tensor, Tensor],
-              compiled: bool) -> Step:
+def peer_step(
+    model: nn.Module, dtype: torch.dtype, batch: tuple[Tensor, Tensor], compiled: bool
+) -> Step:
     forward = torch.compile(model, dynamic=False) if compiled else model
     mixed = dtype == torch.bfloat16
 
@@ -95,8 +105,9 @@ def peer_step(model: nn.Module, dtype: torch.dtype, batch: tuple[Tensor, Tensor]
 
 def contestants(shape: Shape, dtype: torch.dtype, args, batch) -> dict[str, Step]:
     """Ours first, then every peer that can be imported, eager and compiled."""
-    fast = FastConfig(dtype=dtype, micro_tokens=args.micro, query_blocks=args.blocks,
-                      head_rows=args.head_rows)
+    fast = FastConfig(
+        dtype=dtype, micro_tokens=args.micro, query_blocks=args.blocks, head_rows=args.head_rows
+    )
     steps = {}
     for name, mlp in OURS.items():
         model = decoder(shape, mlp)
@@ -142,7 +153,9 @@ def measure(steps: dict[str, Step], rounds: int, size: int, theirs_too: bool) ->
     a, b = torch.randn(size, size), torch.randn(size, size)
     a16, b16 = a.bfloat16(), b.bfloat16()
     extra: dict[str, Step] = {
-        f"product {size}, fp32": lambda: a @ b, f"product {size}, bf16": lambda: a16 @ b16}
+        f"product {size}, fp32": lambda: a @ b,
+        f"product {size}, bf16": lambda: a16 @ b16,
+    }
     calls = {}
     for name, step in {**steps, **extra}.items():
         taken[name] = []
@@ -150,8 +163,10 @@ def measure(steps: dict[str, Step], rounds: int, size: int, theirs_too: bool) ->
     for _ in range(rounds):
         for call in calls.values():
             call()
-    _bench.show(f"allocator: {'everybody keeps pages' if theirs_too else 'ours alone keeps pages'}",
-                {name: taken[name] for name in steps})
+    _bench.show(
+        f"allocator: {'everybody keeps pages' if theirs_too else 'ours alone keeps pages'}",
+        {name: taken[name] for name in steps},
+    )
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
@@ -177,8 +192,11 @@ def main() -> None:
     dtype = {"auto": native, "fp32": torch.float32, "bf16": torch.bfloat16}[args.dtype]
     has = "multiplies bf16 itself" if native == torch.bfloat16 else "emulates bf16"
     shape = SHAPES[args.shape]
-    print(f"shape {shape.name}: {shape.tokens} tokens, {dtype}, {args.threads} thread(s); "
-          f"this CPU {has}", flush=True)
+    print(
+        f"shape {shape.name}: {shape.tokens} tokens, {dtype}, {args.threads} thread(s); "
+        f"this CPU {has}",
+        flush=True,
+    )
     torch.manual_seed(1)
     tokens = torch.randint(0, shape.vocab, (shape.batch, shape.seq + 1))
     batch = (tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
@@ -199,9 +217,12 @@ def report(seconds: dict[str, float], shape: Shape, dtype: torch.dtype) -> None:
     rate = 2 * 1024**3 / seconds[f"product 1024, {kind}"]
     floor = flops(shape) / rate
     print(f"  best of ours ({ours}) is {peers[best] / seconds[ours]:.2f}x the best peer ({best})")
-    print(f"  {flops(shape) / 1e9:.1f} GFLOP a step: ours reaches {floor / seconds[ours]:.0%} of "
-          f"the product's rate, the peer {floor / peers[best]:.0%}; at 100 % the ratio would be "
-          f"{peers[best] / floor:.2f}x", flush=True)
+    print(
+        f"  {flops(shape) / 1e9:.1f} GFLOP a step: ours reaches {floor / seconds[ours]:.0%} of "
+        f"the product's rate, the peer {floor / peers[best]:.0%}; at 100 % the ratio would be "
+        f"{peers[best] / floor:.2f}x",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

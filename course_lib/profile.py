@@ -37,9 +37,7 @@ class Profile:
 
     def __post_init__(self):
         if self.d_model % self.n_heads:
-            raise ValueError(
-                f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}"
-            )
+            raise ValueError(f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}")
         if self.n_heads % self.n_kv_heads:
             raise ValueError(
                 f"n_heads={self.n_heads} must be a multiple of n_kv_heads={self.n_kv_heads}"

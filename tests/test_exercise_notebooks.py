@@ -176,7 +176,10 @@ def test_the_wheel_alone_holds_all_that_the_exercises_need(tmp_path):
     asked = "\n".join(sorted({imports(read(name)) for name in EXERCISES}))
     done = subprocess.run(
         [sys.executable, "-I", "-c", ALONE, str(tmp_path / "wheel"), " ".join(NOT_IN_COLAB)],
-        input=asked, capture_output=True, text=True, cwd=Path("/"),
-    )  # fmt: skip
+        input=asked,
+        capture_output=True,
+        text=True,
+        cwd=Path("/"),
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == f"{len(catalogue())} exercises"

@@ -20,11 +20,18 @@ TABLE = {
     "evaluation": {"architecture", "data"},
     "deployment": {"architecture", "data"},
     "checks": {
-        "architecture", "data", "pretraining", "scaling", "distributed", "sft", "alignment",
-        "evaluation", "deployment",
+        "architecture",
+        "data",
+        "pretraining",
+        "scaling",
+        "distributed",
+        "sft",
+        "alignment",
+        "evaluation",
+        "deployment",
     },
     "grading": {"checks", "imports"},  # a grade is known by the code that gave it
-}  # fmt: skip
+}
 # Artifact keys stay narrow only where the chapters' code knows no profile, store or device rule.
 ROOT_FOR_PACKAGES = {"runtime"}
 
@@ -58,7 +65,8 @@ def test_no_package_imports_an_experiment():
         f"{module} imports {target}"
         for module, targets in imports.edges().items()
         for target in targets
-        if target.count(".") == 2 and target.endswith(imports.EXPERIMENTS)
+        if target.count(".") == 2
+        and target.endswith(imports.EXPERIMENTS)
         and not module.endswith(imports.EXPERIMENTS)
     ]
     assert not found, "\n".join(found)

@@ -13,9 +13,16 @@ from tools.sources import REPO, Source, is_notebook, sources, tags
 
 ALL = sources()
 STEMS = (
-    "architecture", "data", "pretraining", "scaling", "distributed", "sft", "alignment",
-    "evaluation", "deployment",
-)  # fmt: skip
+    "architecture",
+    "data",
+    "pretraining",
+    "scaling",
+    "distributed",
+    "sft",
+    "alignment",
+    "evaluation",
+    "deployment",
+)
 CHAPTERS = [source for source in ALL if source.kind == "book" and source.stem in STEMS]
 SOLUTIONS = [source for source in ALL if source.kind == "solutions"]
 NOT_ON_PAGES = ("course_lib.checks", "course_lib.grading")

@@ -8,6 +8,7 @@ from tools.steps import BUILD_ALL, PYTHON, Step, report, run
 PYTEST = [PYTHON, "-m", "pytest", "-q", "--no-header"]
 STEPS = [
     Step("ruff", [PYTHON, "-m", "ruff", "check", "."], needed=False),
+    Step("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."], needed=False),
     Step("the import table", [*PYTEST, "tests/test_imports.py"], needed=False),
     Step("generated notebooks", [PYTHON, "-m", "tools.notebooks", "--check"], needed=False),
     Step("the map of the book", [PYTHON, "-m", "tools.draw_map", "--check"], needed=False),

@@ -28,8 +28,10 @@ def render() -> str:
     tool = Path(sys.executable).with_name("pyproject2conda")
     done = subprocess.run(
         [str(tool), *COMMAND, "--no-header", "-r", "--editable ."],
-        cwd=REPO, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise SystemExit(f"pyproject2conda failed:\n{done.stderr}")
     return HEADER + done.stdout.strip() + "\n"

@@ -111,9 +111,13 @@ def _metadata(cell: NotebookNode, source: Source) -> dict:
     role = "answer" if answers else "check"
     found["course"] = {"exercise": source.name, "role": role}
     found["nbgrader"] = {
-        "grade": not answers, "grade_id": f"{source.name.replace('/', '-')}-{role}",
-        "locked": not answers, "schema_version": 3, "solution": answers, "task": False,
-    }  # fmt: skip
+        "grade": not answers,
+        "grade_id": f"{source.name.replace('/', '-')}-{role}",
+        "locked": not answers,
+        "schema_version": 3,
+        "solution": answers,
+        "task": False,
+    }
     if not answers:
         found["nbgrader"]["points"] = catalogue()[source.name].points
     return found

@@ -18,9 +18,17 @@ DIRECTIVE = re.compile(r"^\s*\{(?P<name>[\w:.+-]+)\}\s*(?P<argument>.*)$")
 ROLE = re.compile(r"\{(?P<name>[a-z][\w:.-]*)\}(?P<ticks>`+)(?P<text>.+?)(?P=ticks)", re.DOTALL)
 TITLED = re.compile(r"^(?P<title>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 ADMONITIONS = {
-    "attention", "caution", "danger", "error", "hint", "important", "note", "seealso", "tip",
+    "attention",
+    "caution",
+    "danger",
+    "error",
+    "hint",
+    "important",
+    "note",
+    "seealso",
+    "tip",
     "warning",
-}  # fmt: skip
+}
 QUOTED = {"admonition", "card", "margin", "sidebar", "topic"}
 UNWRAPPED = {"container", "div", "glossary", "grid", "tab-set"}
 DROPPED = {"bibliography", "contents", "tableofcontents", "toctree"}
@@ -166,9 +174,17 @@ def _include(argument: str, options: dict[str, str], place: Place) -> str:
     source = path.read_text(encoding="utf-8")
     lines = source.split("\n")
     unknown = set(options) - {
-        "language", "pyobject", "lines", "caption", "name", "linenos", "emphasize-lines", "dedent",
-        "lineno-match", "class",
-    }  # fmt: skip
+        "language",
+        "pyobject",
+        "lines",
+        "caption",
+        "name",
+        "linenos",
+        "emphasize-lines",
+        "dedent",
+        "lineno-match",
+        "class",
+    }
     if unknown:
         raise place.error(f"literalinclude: tools/plain.py doesn't know :{unknown.pop()}:")
     if "pyobject" in options:

@@ -118,9 +118,14 @@ def grpo(
     logs: list[GrpoLog] = []
     for step in range(config.steps):
         sampled = rollout(
-            model, tokenizer, questions_at(step), samples=config.samples, generator=generator,
-            temperature=config.temperature, max_new_tokens=config.max_new_tokens,
-        )  # fmt: skip
+            model,
+            tokenizer,
+            questions_at(step),
+            samples=config.samples,
+            generator=generator,
+            temperature=config.temperature,
+            max_new_tokens=config.max_new_tokens,
+        )
         rewards = score(reward, sampled.questions, sampled.texts)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * min(1.0, (step + 1) / 5, 2 * (1 - step / config.steps))
@@ -189,9 +194,14 @@ def _losses(
         anchor = target_logprobs(reference(inputs), targets)
     logprobs = target_logprobs(model(inputs), targets)
     loss = grpo_loss(
-        logprobs, logprobs.detach(), anchor, torch.tensor(advantages, device=device), counted,
-        beta=config.beta, clip_ratio=config.clip_ratio,
-    )  # fmt: skip
+        logprobs,
+        logprobs.detach(),
+        anchor,
+        torch.tensor(advantages, device=device),
+        counted,
+        beta=config.beta,
+        clip_ratio=config.clip_ratio,
+    )
     kl = (kl_to_reference(logprobs.detach(), anchor) * counted).sum()
     return loss * counted.sum(), kl.item()
 
@@ -203,9 +213,7 @@ def mean_kl(model: Decoder, reference: Decoder, sampled: Rollout, pad_id: int) -
     examples = [example for group in sampled.examples for example in group]
     total = tokens = 0.0
     for start in range(0, len(examples), 64):
-        inputs, targets = (
-            t.to(device) for t in pad_rows(examples[start : start + 64], pad_id)
-        )
+        inputs, targets = (t.to(device) for t in pad_rows(examples[start : start + 64], pad_id))
         ours, theirs = (target_logprobs(m(inputs), targets) for m in (model, reference))
         counted = targets != IGNORED
         total += (kl_to_reference(ours, theirs) * counted).sum().item()

@@ -144,9 +144,7 @@ def _batch(pairs: Sequence[Pair], config: PreferenceConfig, step: int) -> list[P
     return [pairs[j] for j in order[i * config.pairs : (i + 1) * config.pairs]]
 
 
-def _log(
-    step: int, loss: Tensor, chosen: Tensor, rejected: Tensor, beta: float
-) -> PreferenceLog:
+def _log(step: int, loss: Tensor, chosen: Tensor, rejected: Tensor, beta: float) -> PreferenceLog:
     margin = beta * (chosen - rejected)
     return PreferenceLog(
         step=step,

@@ -87,9 +87,7 @@ def build_aligned(
         save_model(model, preferred)
     model = load_model(preferred).to(runtime.device())
     run = config.policy()
-    questions = mixed_questions(
-        world, GRPO_SHARES, run.steps * run.questions, config.seed + 1_000
-    )
+    questions = mixed_questions(world, GRPO_SHARES, run.steps * run.questions, config.seed + 1_000)
     logs = grpo(
         model,
         tokenizer,
@@ -101,7 +99,5 @@ def build_aligned(
         ),
     )
     save_model(model, out)
-    figures = accuracies(
-        model, tokenizer, world, split="validation", number=config.exam_questions
-    )
+    figures = accuracies(model, tokenizer, world, split="validation", number=config.exam_questions)
     return figures | {"kl_nats_per_token": logs[-1].kl, "reward": logs[-1].reward}

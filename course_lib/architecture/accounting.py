@@ -63,9 +63,7 @@ def training_flops(config: ModelConfig, tokens: int, seq: int) -> int:
     return 3 * forward_flops(config, seq) * tokens // seq
 
 
-def kv_cache_bytes(
-    config: ModelConfig, seq: int, batch: int = 1, bytes_per_value: int = 2
-) -> int:
+def kv_cache_bytes(config: ModelConfig, seq: int, batch: int = 1, bytes_per_value: int = 2) -> int:
     """Bytes of keys and values of `seq` tokens: 2 n_layers n_kv_heads d_head bytes a token.
 
     A sliding window caps the tokens worth keeping. Two bytes a value: bfloat16.

@@ -26,9 +26,14 @@ def activation_bytes(
 
 
 def gpt_activation_bytes(
-    *, d_model: int, n_heads: int, n_layers: int, seq: int, batch: int = 1,
+    *,
+    d_model: int,
+    n_heads: int,
+    n_layers: int,
+    seq: int,
+    batch: int = 1,
     recompute: str = "nothing",
-) -> int:  # fmt: skip
+) -> int:
     """Bytes that the layers of a GPT with dropout keep in 16-bit training.
 
     s b h (34 + 5 a s / h) a layer, with s = seq, b = batch, h = d_model, a = n_heads; 34 s b h if

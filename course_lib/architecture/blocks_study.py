@@ -36,8 +36,11 @@ VARIANTS: dict[str, dict] = {
 }
 RATE_VARIANTS = ("the course's block", "post-norm", "QK-norm")
 DEEP_VARIANTS = (
-    "the course's block", "no residual scaling", "post-norm", "post-norm, no residual scaling"
-)  # fmt: skip
+    "the course's block",
+    "no residual scaling",
+    "post-norm",
+    "post-norm, no residual scaling",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +56,13 @@ class BlocksConfig:
     rate_steps: int = 80
     deep_model: dict = field(
         default_factory=lambda: {
-            "d_model": 32, "n_heads": 2, "n_kv_heads": 1, "d_ff": 88, "n_layers": 32
+            "d_model": 32,
+            "n_heads": 2,
+            "n_kv_heads": 1,
+            "d_ff": 88,
+            "n_layers": 32,
         }
-    )  # fmt: skip
+    )
     deep_steps: int = 80
 
 
@@ -146,9 +153,7 @@ def train_experts(
 ) -> ExpertRun:
     """A decoder of 2 layers, 8 experts of width 64, 2 a token; weights of the two extra losses."""
     tokenizer = lineage.tokenizer()
-    config = sizes(
-        tokenizer.vocab_size, n_layers=2, mlp="moe", d_ff=64, n_experts=8, top_k=2
-    )
+    config = sizes(tokenizer.vocab_size, n_layers=2, mlp="moe", d_ff=64, n_experts=8, top_k=2)
     model = Decoder(config, torch.Generator().manual_seed(seed)).to(runtime.device())
     loads, sizes_of_z = [], []
 
@@ -165,9 +170,13 @@ def train_experts(
 
     plan = TrainConfig(steps=steps, batch_rows=batch_rows, lr=3e-3, log_every=5, seed=seed)
     logs = train(
-        model, lambda step: batch(rows, step, batch_rows, seed=seed), plan,
-        eos_id=tokenizer.eos_id, loss_fn=loss_fn, on_log=look,
-    )  # fmt: skip
+        model,
+        lambda step: batch(rows, step, batch_rows, seed=seed),
+        plan,
+        eos_id=tokenizer.eos_id,
+        loss_fn=loss_fn,
+        on_log=look,
+    )
     return ExpertRun(model=model, logs=logs, loads=torch.stack(loads), z=sizes_of_z)
 
 

@@ -145,9 +145,12 @@ class ModelConfig:
             if size is not None and size < 1:
                 raise ValueError(f"latent.{field.name} is {size}, expected at least 1")
         for name, wanted in (
-            ("position", "rope"), ("head_size", None), ("qk_norm", False), ("bias", False),
+            ("position", "rope"),
+            ("head_size", None),
+            ("qk_norm", False),
+            ("bias", False),
             ("n_kv_heads", self.n_heads),
-        ):  # fmt: skip
+        ):
             if getattr(self, name) != wanted:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}, expected {wanted!r} with latent attention"

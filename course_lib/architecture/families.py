@@ -65,9 +65,13 @@ def deepseek(
 
 
 PRESETS = {
-    "gpt2": gpt2, "llama": llama, "mistral": mistral, "mixtral": mixtral, "qwen3": qwen3,
+    "gpt2": gpt2,
+    "llama": llama,
+    "mistral": mistral,
+    "mixtral": mixtral,
+    "qwen3": qwen3,
     "deepseek": deepseek,
-}  # fmt: skip
+}
 
 
 def family_of(config: ModelConfig) -> str:

@@ -54,9 +54,19 @@ def _scores(q_i, k_j, i, j, n_queries, n_keys, scale, CAUSAL: tl.constexpr):
 
 @_kernel
 def _forward(
-    q, k, v, out, log_sum, n_queries, n_keys, group, scale,
-    CAUSAL: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    out,
+    log_sum,
+    n_queries,
+    n_keys,
+    group,
+    scale,
+    CAUSAL: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     head, first = tl.program_id(1), tl.program_id(0) * BLOCK
     i = first + tl.arange(0, BLOCK)
     q_i = _tile(q, head, i, n_queries, D)
@@ -95,9 +105,22 @@ def _tile_gradient(
 
 @_kernel
 def _backward_keys(
-    q, k, v, grad, log_sum, d_out, grad_k, grad_v, n_queries, n_keys, group, scale,
-    CAUSAL: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    grad,
+    log_sum,
+    d_out,
+    grad_k,
+    grad_v,
+    n_queries,
+    n_keys,
+    group,
+    scale,
+    CAUSAL: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """One block of keys of one key head: dK and dV, over all query heads of its group."""
     kv_head, first = tl.program_id(1), tl.program_id(0) * BLOCK
     j = first + tl.arange(0, BLOCK)
@@ -122,9 +145,21 @@ def _backward_keys(
 
 @_kernel
 def _backward_queries(
-    q, k, v, grad, log_sum, d_out, grad_q, n_queries, n_keys, group, scale,
-    CAUSAL: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    q,
+    k,
+    v,
+    grad,
+    log_sum,
+    d_out,
+    grad_q,
+    n_queries,
+    n_keys,
+    group,
+    scale,
+    CAUSAL: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """One block of queries of one head: dQ."""
     head, first = tl.program_id(1), tl.program_id(0) * BLOCK
     i = first + tl.arange(0, BLOCK)

@@ -14,9 +14,13 @@ from course_lib.architecture.config import Latent, ModelConfig
 from course_lib.architecture.families import PRESETS, family_of
 
 FAMILY_OF_TYPE = {
-    "gpt2": "gpt2", "llama": "llama", "mistral": "mistral", "mixtral": "mixtral", "qwen3": "qwen3",
+    "gpt2": "gpt2",
+    "llama": "llama",
+    "mistral": "mistral",
+    "mixtral": "mixtral",
+    "qwen3": "qwen3",
     "deepseek_v3": "deepseek",
-}  # fmt: skip
+}
 LATENT_EPS = 1e-6  # DeepSeek's norms of latents take no other, whatever rms_norm_eps says
 # Ours and theirs, for every family but GPT-2.
 NAMES = {
@@ -49,14 +53,17 @@ LATENT_NAMES = {
 }
 # What theirs must say for ours to compute the same.
 DEMANDS = {
-    "gpt2": {"activation_function": "gelu_new", "scale_attn_weights": True,
-             "scale_attn_by_inverse_layer_idx": False},
+    "gpt2": {
+        "activation_function": "gelu_new",
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+    },
     "llama": {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu"},
     "mistral": {"hidden_act": "silu"},
     "mixtral": {"hidden_act": "silu"},
     "qwen3": {"attention_bias": False, "hidden_act": "silu", "use_sliding_window": False},
     "deepseek": {"attention_bias": False, "hidden_act": "silu", "rms_norm_eps": LATENT_EPS},
-}  # fmt: skip
+}
 
 
 def their_config(config: ModelConfig, eos_id: int | None = None) -> PreTrainedConfig:
@@ -76,9 +83,7 @@ def their_config(config: ModelConfig, eos_id: int | None = None) -> PreTrainedCo
         return _deepseek_config(config, shared)
     shared["head_dim"] = config.d_head
     if family == "mixtral":
-        experts = {
-            "num_local_experts": config.n_experts, "num_experts_per_tok": config.top_k
-        }  # fmt: skip
+        experts = {"num_local_experts": config.n_experts, "num_experts_per_tok": config.top_k}
         return MixtralConfig(sliding_window=config.sliding_window, **experts, **shared)
     if family == "mistral":
         return MistralConfig(sliding_window=config.sliding_window, **shared)

@@ -125,9 +125,11 @@ def _gpt2_links(config: ModelConfig) -> Iterator[Link]:
         norms[f"blocks.{i}.attention_norm"] = f"h.{i}.ln_1"
         norms[f"blocks.{i}.mlp_norm"] = f"h.{i}.ln_2"
         for ours, theirs in (
-            ("attention.qkv", "attn.c_attn"), ("attention.out", "attn.c_proj"),
-            ("mlp.up", "mlp.c_fc"), ("mlp.down", "mlp.c_proj"),
-        ):  # fmt: skip
+            ("attention.qkv", "attn.c_attn"),
+            ("attention.out", "attn.c_proj"),
+            ("mlp.up", "mlp.c_fc"),
+            ("mlp.down", "mlp.c_proj"),
+        ):
             ours, theirs = f"blocks.{i}.{ours}.", f"transformer.h.{i}.{theirs}."
             yield _transposed(ours + "weight", theirs + "weight")
             yield _same(ours + "bias", theirs + "bias")

@@ -58,9 +58,19 @@ class LadderConfig:
 def rungs(vocab_size: int, seq: int) -> dict[str, ModelConfig]:
     """The configs from the bottom up: each is the one before with one thing changed."""
     gpt = ModelConfig(
-        vocab_size=vocab_size, d_model=64, n_layers=3, n_heads=4, n_kv_heads=4, d_ff=256,
-        max_seq=seq, norm="layer", wiring="post", position="learned", mlp="gelu", bias=True,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        d_model=64,
+        n_layers=3,
+        n_heads=4,
+        n_kv_heads=4,
+        d_ff=256,
+        max_seq=seq,
+        norm="layer",
+        wiring="post",
+        position="learned",
+        mlp="gelu",
+        bias=True,
+    )
     changes = {
         "norm before, not after": {"wiring": "pre"},
         "RMSNorm for LayerNorm": {"norm": "rms"},

@@ -183,11 +183,23 @@ def _split_up(kv_up: Tensor, d_nope: int) -> tuple[Tensor, Tensor]:
 
 
 def _check_sizes(
-    d_model: int, n_heads: int, kv_rank: int, q_rank: int | None, d_nope: int, d_rope: int,
+    d_model: int,
+    n_heads: int,
+    kv_rank: int,
+    q_rank: int | None,
+    d_nope: int,
+    d_rope: int,
     d_value: int,
 ) -> None:
-    sizes = {"d_model": d_model, "n_heads": n_heads, "kv_rank": kv_rank, "d_nope": d_nope,
-             "d_rope": d_rope, "d_value": d_value, "q_rank": q_rank or 1}  # fmt: skip
+    sizes = {
+        "d_model": d_model,
+        "n_heads": n_heads,
+        "kv_rank": kv_rank,
+        "d_nope": d_nope,
+        "d_rope": d_rope,
+        "d_value": d_value,
+        "q_rank": q_rank or 1,
+    }
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"LatentAttention: {name} is {value}, expected at least 1")

@@ -151,9 +151,7 @@ class MoE(nn.Module):
         capacity = None
         if self.capacity_factor is not None:
             capacity = expert_capacity(len(flat), n_experts, self.top_k, self.capacity_factor)
-        routing = route(
-            self.router(flat), self.top_k, normalise=self.normalise, capacity=capacity
-        )
+        routing = route(self.router(flat), self.top_k, normalise=self.normalise, capacity=capacity)
         y = torch.zeros_like(flat)
         for e, expert in enumerate(self.experts):
             token, choice = torch.where((routing.experts == e) & routing.kept)

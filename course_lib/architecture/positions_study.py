@@ -129,9 +129,7 @@ def loss_by_position(
     return losses.view(len(rows), -1, width).mean((0, 2)).cpu()
 
 
-def stretched(
-    model: Decoder, how: str, *, trained: int, tested: int, **change: object
-) -> Decoder:
+def stretched(model: Decoder, how: str, *, trained: int, tested: int, **change: object) -> Decoder:
     """A copy of a RoPE decoder for rows of `tested` tokens: other cos and sin, the same weights.
 
     `how` is one of `STRETCHES`; `change` goes into the copy's config (a `sliding_window`, say).
@@ -162,9 +160,7 @@ def tune(model: Decoder, rows: Int[Tensor, "rows seq_plus_one"], steps: int, lr:
 
 
 @experiment("architecture/positions", config=LengthConfig())
-def positions(
-    config: LengthConfig, work: Path, progress: Callable[[float, str], None]
-) -> dict:
+def positions(config: LengthConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
     """Loss by position of every variant and seed, and of the stretched RoPE decoders."""
     tokenizer = lineage.tokenizer()
     n_train = math.ceil(config.steps * config.batch_rows / 2)  # two epochs

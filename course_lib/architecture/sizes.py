@@ -92,10 +92,16 @@ class Sizes:
 def sizes_of(config: ModelConfig) -> Sizes:
     """The course's decoder in these terms."""
     return Sizes(
-        vocab_size=config.vocab_size, d_model=config.d_model, n_layers=config.n_layers,
-        n_heads=config.n_heads, n_kv_heads=config.n_kv_heads, d_head=config.d_head,
-        d_ff=config.d_ff, tied=config.tied, window=config.sliding_window or 0,
-    )  # fmt: skip
+        vocab_size=config.vocab_size,
+        d_model=config.d_model,
+        n_layers=config.n_layers,
+        n_heads=config.n_heads,
+        n_kv_heads=config.n_kv_heads,
+        d_head=config.d_head,
+        d_ff=config.d_ff,
+        tied=config.tied,
+        window=config.sliding_window or 0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

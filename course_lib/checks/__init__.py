@@ -11,9 +11,16 @@ from importlib import import_module
 from course_lib.checks._exercise import Exercise
 
 STEMS = (
-    "architecture", "data", "pretraining", "scaling", "distributed", "sft", "alignment",
-    "evaluation", "deployment",
-)  # fmt: skip
+    "architecture",
+    "data",
+    "pretraining",
+    "scaling",
+    "distributed",
+    "sft",
+    "alignment",
+    "evaluation",
+    "deployment",
+)
 
 
 @cache

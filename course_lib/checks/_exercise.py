@@ -190,9 +190,10 @@ class Exercise:
             return difference(value, right)
         names = self._names()
         at = next(
-            i for i, pair in enumerate(zip(slopes, right_slopes, strict=True))
+            i
+            for i, pair in enumerate(zip(slopes, right_slopes, strict=True))
             if not self.compare(*pair)
-        )  # fmt: skip
+        )
         if slopes[at] is None:
             what = "does not reach it: is something detached, or taken out with .item()?"
         else:

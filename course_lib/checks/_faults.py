@@ -6,9 +6,7 @@ from itertools import combinations
 LEFT = ("One fault is left", "Two faults are left", "All three faults are there")
 
 
-def left_over(
-    faults: Mapping[str, dict], made: Callable[[dict], Callable]
-) -> dict[str, Callable]:
+def left_over(faults: Mapping[str, dict], made: Callable[[dict], Callable]) -> dict[str, Callable]:
     """For each set of three faults, the fewest first: its sentence -> the answer that has just it.
 
     faults: a fault in words -> what it changes. made: an answer from the changes of some faults.

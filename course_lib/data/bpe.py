@@ -79,8 +79,9 @@ class PairIndex:
         starts = is_first.nonzero()[0]
         totals = np.add.reduceat(self.weights[places], starts)
         bounds = pairwise([*starts.tolist(), len(keys)])
-        return zip(keys[starts].tolist(), totals.tolist(), [places[i:j] for i, j in bounds],
-                   strict=True)
+        return zip(
+            keys[starts].tolist(), totals.tolist(), [places[i:j] for i, j in bounds], strict=True
+        )
 
     def best(self) -> int | None:
         """The most frequent pair, the lowest ids first among equals; None when all are merged.
@@ -116,7 +117,7 @@ class PairIndex:
         y[y == new] = NOTHING  # new·new is one pair; it is counted as x·new
         sides = np.concatenate([x << 33 | before, y << 33 | 1 << 32 | left])
         sides.sort()
-        sides = sides[sides.searchsorted(0):]  # NOTHING is below zero
+        sides = sides[sides.searchsorted(0) :]  # NOTHING is below zero
         for neighbour, total, places in self._groups(sides >> 32, sides & LOW):
             symbol, is_after = neighbour >> 1, neighbour & 1
             if is_after:
@@ -143,16 +144,19 @@ class PairIndex:
         return left[(number - start) % 2 == 0]
 
 
-def learn_merges(words: Iterable[str], counts: Iterable[int], first_new: int,
-                 n_merges: int) -> list[Pair]:
+def learn_merges(
+    words: Iterable[str], counts: Iterable[int], first_new: int, n_merges: int
+) -> list[Pair]:
     """The `n_merges` most frequent pairs, one after the other; fewer when no pair is left.
 
     words: strings of symbol ids below `first_new`, each one distinct; counts: how often each
     occurs. The result doesn't depend on their order.
     """
     if first_new + n_merges > MAX_SYMBOLS:
-        raise ValueError(f"{first_new} symbols and {n_merges} merges are more than the "
-                         f"{MAX_SYMBOLS} that this representation can number")
+        raise ValueError(
+            f"{first_new} symbols and {n_merges} merges are more than the "
+            f"{MAX_SYMBOLS} that this representation can number"
+        )
     index, merges = PairIndex(words, counts), []
     for new in range(first_new, first_new + n_merges):
         pair = index.best()
@@ -189,12 +193,12 @@ class MergeTable:
             if lowest == never:
                 break
             place = ranks.index(lowest)
-            word = word[:place] + self.made[lowest] + word[place + 2:]
+            word = word[:place] + self.made[lowest] + word[place + 2 :]
             del ranks[place]
             if place:
-                ranks[place - 1] = rank(word[place - 1:place + 1], never)
+                ranks[place - 1] = rank(word[place - 1 : place + 1], never)
             if place < len(ranks):
-                ranks[place] = rank(word[place:place + 2], never)
+                ranks[place] = rank(word[place : place + 2], never)
         return word
 
     def _by_queue(self, word: str) -> str:

@@ -20,6 +20,10 @@ def browsable(records: Sequence[Record], limit: int = 1200) -> list[dict]:
 
 def _shown(record: Record, limit: int) -> dict:
     text = protect(record.text).text or ""
-    return {"id": record.id, "source": record.source, "licence": record.licence,
-            "bytes": len(record.text.encode("utf-8", "replace")),
-            "text": text if len(text) <= limit else text[:limit] + " […]"}
+    return {
+        "id": record.id,
+        "source": record.source,
+        "licence": record.licence,
+        "bytes": len(record.text.encode("utf-8", "replace")),
+        "text": text if len(text) <= limit else text[:limit] + " […]",
+    }

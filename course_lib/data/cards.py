@@ -14,8 +14,15 @@ from functools import cache
 from course_lib.data.privacy import find
 from course_lib.data.records import Record
 
-SIZES = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6),
-         ("1M<n<10M", 10**7), ("10M<n<100M", 10**8), ("100M<n<1B", 10**9))
+SIZES = (
+    ("n<1K", 10**3),
+    ("1K<n<10K", 10**4),
+    ("10K<n<100K", 10**5),
+    ("100K<n<1M", 10**6),
+    ("1M<n<10M", 10**7),
+    ("10M<n<100M", 10**8),
+    ("100M<n<1B", 10**9),
+)
 SCRIPT_SAMPLE = 400  # characters of a document that are looked at for its script
 
 
@@ -40,13 +47,17 @@ class DataCard:
         """Question and answer, in the order of a datasheet."""
         lengths = f"{self.shortest:,} / {self.median:,} / {self.longest:,}"
         answers = {
-            "documents": f"{self.documents:,}", "bytes of UTF-8": f"{self.bytes:,}",
+            "documents": f"{self.documents:,}",
+            "bytes of UTF-8": f"{self.bytes:,}",
             "words between blanks": f"{self.words:,}",
             "shortest / median / longest, bytes": lengths,
             "equal to an earlier one": f"{self.repeated:,}",
-            "licences, by bytes": _shares(self.licences), "sources": _shares(self.sources),
-            "kinds": _shares(self.kinds), "languages or scripts": _shares(self.languages),
-            "personal data found": _counts(self.personal)}
+            "licences, by bytes": _shares(self.licences),
+            "sources": _shares(self.sources),
+            "kinds": _shares(self.kinds),
+            "languages or scripts": _shares(self.languages),
+            "personal data found": _counts(self.personal),
+        }
         return [{"question": question, "answer": answer} for question, answer in answers.items()]
 
     def front_matter(self) -> str:
@@ -57,16 +68,16 @@ class DataCard:
         return "\n".join([*lines, "---"])
 
 
-def data_card(records: Iterable[Record],
-              language: Callable[[str], str] | None = None) -> DataCard:
+def data_card(records: Iterable[Record], language: Callable[[str], str] | None = None) -> DataCard:
     """Count a corpus in one pass. `language` names a text's language; without it, its script.
 
     Raises ValueError for a corpus without records.
     """
     lengths: list[int] = []
     words, repeated, seen = 0, 0, set()
-    counts: dict[str, Counter] = {name: Counter() for name in
-                                  ("licences", "sources", "kinds", "languages", "personal")}
+    counts: dict[str, Counter] = {
+        name: Counter() for name in ("licences", "sources", "kinds", "languages", "personal")
+    }
     for record in records:
         data = record.text.encode("utf-8", "replace")
         lengths.append(len(data))
@@ -82,8 +93,16 @@ def data_card(records: Iterable[Record],
     if not lengths:
         raise ValueError("no records: a card describes at least one document")
     lengths.sort()
-    return DataCard(len(lengths), sum(lengths), words, lengths[0], lengths[len(lengths) // 2],
-                    lengths[-1], repeated, **{name: dict(c) for name, c in counts.items()})
+    return DataCard(
+        len(lengths),
+        sum(lengths),
+        words,
+        lengths[0],
+        lengths[len(lengths) // 2],
+        lengths[-1],
+        repeated,
+        **{name: dict(c) for name, c in counts.items()},
+    )
 
 
 def script_of(text: str) -> str:

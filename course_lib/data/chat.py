@@ -56,8 +56,10 @@ class ChatFormat:
         for message in messages:
             role = message["role"]
             if role not in ("user", "assistant"):
-                raise ValueError(f"role={role!r} is not 'user' or 'assistant'; "
-                                 "put instructions for the model into the first user message")
+                raise ValueError(
+                    f"role={role!r} is not 'user' or 'assistant'; "
+                    "put instructions for the model into the first user message"
+                )
             opening = self.tok.user_id if role == "user" else self.tok.assistant_id
             body = reply_ids(self.tok, message["content"])
             ids += [opening, *body]
@@ -89,5 +91,5 @@ def reply_text(tok: ChatTokenizer, ids: list[int]) -> str:
     """The text of generated ids, up to the first `<|end|>`, without the leading space."""
     ids = list(ids)
     if tok.end_id in ids:
-        ids = ids[:ids.index(tok.end_id)]
+        ids = ids[: ids.index(tok.end_id)]
     return tok.decode(ids).removeprefix(" ")

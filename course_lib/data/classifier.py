@@ -23,7 +23,9 @@ from course_lib.data.quality import Verdict
 SENTENCE = re.compile(r"[A-Z][^.!?\n]*(?:\n[^.!?\n]+)*[.!?](?=\s|$)")
 CONNECTIVE = re.compile(
     r"\b(?:because|therefore|so that|since|for example|for instance|e\.g|that is|i\.e"
-    r"|in other words|means|note that|however|otherwise|instead)\b", re.I)
+    r"|in other words|means|note that|however|otherwise|instead)\b",
+    re.I,
+)
 EXAMPLE = re.compile(r">>>|^\s*Examples?\b|for example|for instance|::\s*$", re.I | re.M)
 
 
@@ -57,15 +59,22 @@ class QualityClassifier:
 
     def __init__(self, threshold: float = 3.0, penalty: float = 1.0, most_features: int = 30_000):
         self.threshold = threshold
-        self.features = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=most_features,
-                                        sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|>>>|[{}|#]")
+        self.features = TfidfVectorizer(
+            ngram_range=(1, 2),
+            min_df=2,
+            max_features=most_features,
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b|>>>|[{}|#]",
+        )
         self.model = Ridge(alpha=penalty)
 
     def fit(self, texts: Sequence[str], scores: Sequence[int | float]) -> "QualityClassifier":
         """Least squares with an L2 penalty: min |X w + b - scores|² + penalty |w|²."""
         if len(texts) != len(scores) or len(texts) < 2:
-            raise ValueError(f"{len(texts)} texts and {len(scores)} scores: expected as many of "
-                             "each, and at least 2")
+            raise ValueError(
+                f"{len(texts)} texts and {len(scores)} scores: expected as many of "
+                "each, and at least 2"
+            )
         if len(set(scores)) == 1:
             raise ValueError(f"every score is {scores[0]}: nothing can be learned from that")
         self.model.fit(self.features.fit_transform(texts), scores)
@@ -85,5 +94,6 @@ class QualityClassifier:
         pull = vector.data * self.model.coef_[vector.indices]
         worst = vector.indices[np.argsort(pull)[:3]] if len(pull) else []
         against = ", ".join(repr(str(self.names[i])) for i in worst) or "no known term"
-        return Verdict(False, "low score", f"{score:.2f}, at least {self.threshold:g}; against it: "
-                                           f"{against}")
+        return Verdict(
+            False, "low score", f"{score:.2f}, at least {self.threshold:g}; against it: {against}"
+        )

@@ -85,8 +85,9 @@ def ranking(texts: Sequence[str], keys: Sequence[str] | None) -> list[int]:
     return sorted(range(len(texts)), key=lambda i: (keys[i], content[i]))
 
 
-def settle(edges: Iterable[Edge], order: Sequence[int], texts: Sequence[str],
-           compared: int = 0) -> Deduplicated:
+def settle(
+    edges: Iterable[Edge], order: Sequence[int], texts: Sequence[str], compared: int = 0
+) -> Deduplicated:
     """Join the edges (a, b, score), given in ranks, and say of each document whether it stays."""
     edges = list(edges)
     clusters = Clusters(len(order))

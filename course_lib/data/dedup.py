@@ -41,8 +41,10 @@ class DedupConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold} must be above 0 and at most 1, or None "
-                             "to let a shared band decide")
+            raise ValueError(
+                f"threshold={self.threshold} must be above 0 and at most 1, or None "
+                "to let a shared band decide"
+            )
 
     @property
     def permutations(self) -> int:
@@ -58,8 +60,13 @@ class DedupConfig:
         return 1 - (1 - jaccard**self.rows) ** self.bands
 
 
-def deduplicate(texts: Sequence[str], config: DedupConfig | None = None, *,
-                keys: Sequence[str] | None = None, workers: int = 1) -> Deduplicated:
+def deduplicate(
+    texts: Sequence[str],
+    config: DedupConfig | None = None,
+    *,
+    keys: Sequence[str] | None = None,
+    workers: int = 1,
+) -> Deduplicated:
     """Keep one of each cluster of near-duplicates, and name the witness of each removal.
 
     keys: ids that decide who stays (the smallest); without, the first does. workers: processes
@@ -70,18 +77,27 @@ def deduplicate(texts: Sequence[str], config: DedupConfig | None = None, *,
     return decide(document_keys(texts, config, workers), texts, config, keys)
 
 
-def decide(codes: UInt64[np.ndarray, "texts bands"], texts: Sequence[str], config: DedupConfig,
-           keys: Sequence[str] | None = None) -> Deduplicated:
+def decide(
+    codes: UInt64[np.ndarray, "texts bands"],
+    texts: Sequence[str],
+    config: DedupConfig,
+    keys: Sequence[str] | None = None,
+) -> Deduplicated:
     """The second half of `deduplicate`, from band keys on: it asks for candidates' texts alone."""
     order = ranking(texts, keys)
     shared = buckets(codes[order])
     edges = list(_edges(texts, np.array(order, np.int64), shared, config))
-    return settle((edge for edge in edges if edge[2] is None or edge[2] >= config.threshold),
-                  order, texts, compared=len(edges))
+    return settle(
+        (edge for edge in edges if edge[2] is None or edge[2] >= config.threshold),
+        order,
+        texts,
+        compared=len(edges),
+    )
 
 
-def document_keys(texts: Sequence[str], config: DedupConfig,
-                  workers: int = 1) -> UInt64[np.ndarray, "texts bands"]:
+def document_keys(
+    texts: Sequence[str], config: DedupConfig, workers: int = 1
+) -> UInt64[np.ndarray, "texts bands"]:
     """The band keys of every document: all that must be known of it to find its duplicates."""
     if workers < 1:
         raise ValueError(f"workers={workers} must be at least 1")
@@ -94,8 +110,9 @@ def document_keys(texts: Sequence[str], config: DedupConfig,
     return np.concatenate([np.zeros((0, config.bands), np.uint64), *parts])
 
 
-def _block_keys(block: list[str], config: DedupConfig,
-                hashes: MinHash) -> UInt64[np.ndarray, "texts bands"]:
+def _block_keys(
+    block: list[str], config: DedupConfig, hashes: MinHash
+) -> UInt64[np.ndarray, "texts bands"]:
     grams = shingle_block(block, config.ngram)
     return band_keys(hashes.signatures(grams), config.bands)
 
@@ -112,8 +129,9 @@ def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
         yield block
 
 
-def _edges(texts: Sequence[str], order: Int[np.ndarray, " texts"], shared: Buckets,
-           config: DedupConfig) -> Iterator[Edge]:
+def _edges(
+    texts: Sequence[str], order: Int[np.ndarray, " texts"], shared: Buckets, config: DedupConfig
+) -> Iterator[Edge]:
     """Pairs of ranks that share a band, with their true similarity, as far as clusters need them.
 
     First every bucket's first member with each of the others. Then, where that left a bucket in

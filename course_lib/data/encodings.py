@@ -10,15 +10,27 @@ import codecs
 import re
 from dataclasses import dataclass
 
-MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
-         (codecs.BOM_UTF16_BE, "utf-16-be"))
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 HEAD = 1024  # bytes in which browsers look for the declaration
 # Pages that say Latin-1 or ASCII are written on Windows: browsers read them as Windows-1252.
-WIDENED = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030",
-           "shift_jis": "cp932", "iso8859-9": "cp1254", "euc_kr": "cp949"}
-READ = re.compile(r"utf-8|utf-16(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[ru]|mac-\w+"
-                  r"|big5(hkscs)?|gb18030|euc_\w+")
+WIDENED = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "iso8859-9": "cp1254",
+    "euc_kr": "cp949",
+}
+READ = re.compile(
+    r"utf-8|utf-16(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[ru]|mac-\w+"
+    r"|big5(hkscs)?|gb18030|euc_\w+"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
     declared = server or page
     for mark, name in MARKS:
         if data.startswith(mark):
-            text = data[len(mark):].decode(name, "replace")
+            text = data[len(mark) :].decode(name, "replace")
             return _result(text, name, "mark", declared)
     try:
         return _result(data.decode("utf-8"), "utf-8", "content", declared)

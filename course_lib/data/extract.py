@@ -14,16 +14,85 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-UNSEEN = frozenset({"script", "style", "noscript", "template", "svg", "head", "select", "iframe",
-                    "textarea", "button", "object", "canvas"})
+UNSEEN = frozenset(
+    {
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "head",
+        "select",
+        "iframe",
+        "textarea",
+        "button",
+        "object",
+        "canvas",
+    }
+)
 ROLES = frozenset({"nav", "footer", "aside", "form", "menu", "dialog"})
-BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
-    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3",
-    "h4", "h5", "h6", "header", "hr", "html", "li", "main", "menu", "nav", "ol", "p", "pre",
-    "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul"})
-EMPTY = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta",
-                   "source", "track", "wbr"})
+BLOCKS = frozenset(
+    {
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "tr",
+        "ul",
+    }
+)
+EMPTY = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    }
+)
 HINT = re.compile(r"cookie|consent|comment|sidebar|related|share|social|newsletter|promo|\bads?\b")
 FOLLOWERS = frozenset({"pre", "tr", "caption", "li"})
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -64,8 +133,9 @@ def blocks(page: str) -> list[Block]:
 
 def extract(page: str, *, density: bool = True, roles: bool = True, hints: bool = True) -> str:
     """The main text, a block a line. Switch off a clue to see what it is worth."""
-    found = [block for block in blocks(page)
-             if not (roles and block.role) and not (hints and block.hint)]
+    found = [
+        block for block in blocks(page) if not (roles and block.role) and not (hints and block.hint)
+    ]
     kept = content(found) if density else [True] * len(found)
     return "\n".join(block.text for block, keep in zip(found, kept, strict=True) if keep)
 
@@ -74,10 +144,10 @@ def content(found: Sequence[Block]) -> list[bool]:
     """Which blocks are content, by the decision tree, then by their neighbours."""
     nothing = Block("", "", 0)
     around = [nothing, *found, nothing]
-    kept = [_by_density(*around[i:i + 3]) for i in range(len(found))]
+    kept = [_by_density(*around[i : i + 3]) for i in range(len(found))]
     for i, block in enumerate(found):  # items and rows have few words a block and no sentences
         if block.tag in FOLLOWERS and not kept[i] and block.link_density < 0.33:
-            kept[i] = any(kept[max(0, i - 2):i])
+            kept[i] = any(kept[max(0, i - 2) : i])
     for i in range(len(found) - 2, -1, -1):
         if found[i].tag in HEADINGS:
             kept[i] = kept[i + 1] and found[i].link_density < 0.33
@@ -139,10 +209,15 @@ class _Blocks(HTMLParser):
         text = text.strip("\n") if code else " ".join(text.split())
         if text.strip():
             tags = [tag for tag, _ in reversed(self._open)]
-            self.found.append(Block(
-                text, "pre" if code else next((tag for tag in tags if tag in BLOCKS), ""),
-                self._linked, next((tag for tag in tags if tag in ROLES), ""),
-                next((hint for _, hint in reversed(self._open) if hint), "")))
+            self.found.append(
+                Block(
+                    text,
+                    "pre" if code else next((tag for tag in tags if tag in BLOCKS), ""),
+                    self._linked,
+                    next((tag for tag in tags if tag in ROLES), ""),
+                    next((hint for _, hint in reversed(self._open) if hint), ""),
+                )
+            )
         self._parts, self._linked = [], 0
 
     def _inside(self, tags: Set[str]) -> bool:
@@ -150,7 +225,15 @@ class _Blocks(HTMLParser):
 
     def _close_implied(self, tag: str) -> None:
         """A block tag ends an open paragraph or link; an item ends the item before it."""
-        closed_by = {"p": BLOCKS, "a": BLOCKS, "li": {"li"}, "dt": {"dt", "dd"},
-                     "dd": {"dt", "dd"}, "tr": {"tr"}, "td": {"tr"}, "th": {"tr"}}
+        closed_by = {
+            "p": BLOCKS,
+            "a": BLOCKS,
+            "li": {"li"},
+            "dt": {"dt", "dd"},
+            "dd": {"dt", "dd"},
+            "tr": {"tr"},
+            "td": {"tr"},
+            "th": {"tr"},
+        }
         while self._open and tag in closed_by.get(self._open[-1][0], ()):
             self._open.pop()

@@ -27,13 +27,56 @@ from course_lib.pretraining.monitor import validation_loss
 from course_lib.pretraining.train import TrainConfig, train
 
 MODULES = (
-    "argparse", "asyncio", "calendar", "collections", "concurrent", "csv", "datetime", "decimal",
-    "difflib", "doctest", "email", "fractions", "functools", "heapq", "http", "inspect", "json",
-    "logging", "multiprocessing", "pathlib", "random", "sched", "secrets", "selectors", "shelve",
-    "shutil", "smtplib", "socket", "ssl", "statistics", "string", "subprocess", "tarfile",
-    "tempfile", "textwrap", "threading", "timeit", "traceback", "turtle", "types", "typing",
-    "unittest", "urllib", "uuid", "warnings", "weakref", "wsgiref", "xml", "zipfile",
-)  # fmt: skip
+    "argparse",
+    "asyncio",
+    "calendar",
+    "collections",
+    "concurrent",
+    "csv",
+    "datetime",
+    "decimal",
+    "difflib",
+    "doctest",
+    "email",
+    "fractions",
+    "functools",
+    "heapq",
+    "http",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "random",
+    "sched",
+    "secrets",
+    "selectors",
+    "shelve",
+    "shutil",
+    "smtplib",
+    "socket",
+    "ssl",
+    "statistics",
+    "string",
+    "subprocess",
+    "tarfile",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "timeit",
+    "traceback",
+    "turtle",
+    "types",
+    "typing",
+    "unittest",
+    "urllib",
+    "uuid",
+    "warnings",
+    "weakref",
+    "wsgiref",
+    "xml",
+    "zipfile",
+)
 ARMS = ("all", "kept", "dropped", "truth")
 
 
@@ -106,14 +149,23 @@ def rows_of(records: Sequence[Record], tokenizer: Tokenizer, seq_len: int) -> Pa
 
 
 def train_arm(
-    rows: Packed, held_out: Packed, held_out_bytes: int, tokenizer: Tokenizer,
-    config: FilteringConfig, seed: int,
-) -> float:  # fmt: skip
+    rows: Packed,
+    held_out: Packed,
+    held_out_bytes: int,
+    tokenizer: Tokenizer,
+    config: FilteringConfig,
+    seed: int,
+) -> float:
     """Train a fresh small model on an arm; its bits a byte on the held-out documentation."""
     shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size, d_model=96, n_layers=2, n_heads=3, n_kv_heads=1, d_ff=256,
+        vocab_size=tokenizer.vocab_size,
+        d_model=96,
+        n_layers=2,
+        n_heads=3,
+        n_kv_heads=1,
+        d_ff=256,
         max_seq=config.seq_len,
-    )  # fmt: skip
+    )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
     eos = tokenizer.eos_id
@@ -122,9 +174,7 @@ def train_arm(
 
 
 @experiment("data/filtering", config=FilteringConfig())
-def filtering(
-    config: FilteringConfig, work: Path, progress: Callable[[float, str], None]
-) -> dict:
+def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
     """Bits a byte of every arm and seed, and how much text each arm had."""
     parts = corpus(config)
     tokenizer, groups = fit_tokenizer(parts, config), arms(parts)
@@ -139,12 +189,20 @@ def filtering(
             began = runtime.cpu_seconds()
             figure = train_arm(rows, held_out, size, tokenizer, config, seed)
             spent = round(runtime.cpu_seconds() - began, 1)
-            done.write_text(json.dumps({"arm": arm, "seed": seed, "bits_per_byte": figure,
-                                        "core_seconds": spent}))
+            done.write_text(
+                json.dumps(
+                    {"arm": arm, "seed": seed, "bits_per_byte": figure, "core_seconds": spent}
+                )
+            )
         runs.append(json.loads(done.read_text()))
-    texts = {arm: {"documents": len(group), "characters": sum(len(r.text) for r in group),
-                   "junk": sum(r.source == "junk" for r in group)}
-             for arm, group in groups.items()}  # fmt: skip
+    texts = {
+        arm: {
+            "documents": len(group),
+            "characters": sum(len(r.text) for r in group),
+            "junk": sum(r.source == "junk" for r in group),
+        }
+        for arm, group in groups.items()
+    }
     return {"runs": runs, "arms": texts, "config": asdict(config)}
 
 

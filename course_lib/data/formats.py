@@ -17,8 +17,16 @@ from course_lib.data.streams import Stream
 from course_lib.data.unsafe_text import flaw_of
 from course_lib.data.warc import WarcFault, read_warc
 
-SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-            ".txt": "text", ".md": "text", ".warc": "warc", ".wet": "warc"}
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".json": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "text",
+    ".md": "text",
+    ".warc": "warc",
+    ".wet": "warc",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +87,25 @@ class Account:
         """A row for each reason, with where it was first met."""
         first = {item.reason: item for item in reversed(self.log)}
         kept = {"outcome": "kept", "records": self.kept, "first": "", "detail": ""}
-        return [kept, *({"outcome": reason, "records": count,
-                         "first": f"{first[reason].file}:{first[reason].place}",
-                         "detail": first[reason].detail}
-                        for reason, count in self.refused.most_common())]
+        return [
+            kept,
+            *(
+                {
+                    "outcome": reason,
+                    "records": count,
+                    "first": f"{first[reason].file}:{first[reason].place}",
+                    "detail": first[reason].detail,
+                }
+                for reason, count in self.refused.most_common()
+            ),
+        ]
 
 
-def read(files: Iterable[str | Path] | str | Path, config: ReadConfig | None = None,
-         account: Account | None = None) -> Iterator[Record]:
+def read(
+    files: Iterable[str | Path] | str | Path,
+    config: ReadConfig | None = None,
+    account: Account | None = None,
+) -> Iterator[Record]:
     """The usable records of some files, one at a time; `account` fills as you read.
 
     Raises ValueError for a name whose format isn't known and FileNotFoundError for a file that
@@ -99,8 +118,9 @@ def read(files: Iterable[str | Path] | str | Path, config: ReadConfig | None = N
             yield item
 
 
-def scan(files: Iterable[str | Path] | str | Path,
-         config: ReadConfig | None = None) -> Iterator[Record | Refused]:
+def scan(
+    files: Iterable[str | Path] | str | Path, config: ReadConfig | None = None
+) -> Iterator[Record | Refused]:
     """Every record of some files in order: as a Record, or as the reason why it isn't one."""
     config = config or ReadConfig()
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
@@ -116,8 +136,10 @@ def format_of(path: Path) -> str:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise ValueError(f"{path.name}: its format isn't known by its name. Known are {known}, "
-                         "each also with .gz behind it")
+        raise ValueError(
+            f"{path.name}: its format isn't known by its name. Known are {known}, "
+            "each also with .gz behind it"
+        )
     return SUFFIXES[suffix.lower()]
 
 
@@ -139,9 +161,11 @@ def _once(found: _Found, seen: set[bytes]) -> Record | Refused:
     return found.record
 
 
-def _made(path: Path, place: int, row: dict, text: object, config: ReadConfig,
-          kind: str = "") -> _Found | Refused:
+def _made(
+    path: Path, place: int, row: dict, text: object, config: ReadConfig, kind: str = ""
+) -> _Found | Refused:
     """A record of a row whose text has been taken out, if the text can be used."""
+
     def refuse(reason: str, detail: str = "") -> Refused:
         return Refused(path.name, place, reason, detail)
 
@@ -171,8 +195,9 @@ def _jsonl(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
         if not data.endswith(b"\n") and not stream.peek(1) and stream.fault:
             break  # the line that the fault cut through: counted with it, below
         if not whole:
-            yield Refused(path.name, place, "line too long",
-                          f"more than {config.max_document_bytes:,} bytes")
+            yield Refused(
+                path.name, place, "line too long", f"more than {config.max_document_bytes:,} bytes"
+            )
             continue
         yield _json_line(path, place, data, config)
     else:
@@ -223,8 +248,9 @@ def _text(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
     if stream.fault:
         yield Refused(path.name, 1, stream.fault.reason, stream.fault.detail)
     elif len(data) > config.max_document_bytes:
-        yield Refused(path.name, 1, "document too long",
-                      f"more than {config.max_document_bytes:,} bytes")
+        yield Refused(
+            path.name, 1, "document too long", f"more than {config.max_document_bytes:,} bytes"
+        )
     elif data:
         try:
             yield _made(path, 1, {}, data.decode("utf-8-sig"), config)
@@ -233,15 +259,21 @@ def _text(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
 
 
 def _warc(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
-    for place, item in enumerate(read_warc(path, config.max_file_bytes,
-                                           config.max_document_bytes), start=1):
+    for place, item in enumerate(
+        read_warc(path, config.max_file_bytes, config.max_document_bytes), start=1
+    ):
         if isinstance(item, WarcFault):
             yield Refused(path.name, place, item.reason, item.detail)
         elif item.type not in config.warc_types:
             yield Refused(path.name, place, f"WARC type {item.type}"[:40], item.url[:80])
         else:
-            row = {config.id: item.id, "url": item.url, "date": item.date, "mime": item.mime,
-                   "charset": item.decoded.charset}
+            row = {
+                config.id: item.id,
+                "url": item.url,
+                "date": item.date,
+                "mime": item.mime,
+                "charset": item.decoded.charset,
+            }
             yield _made(path, place, row, item.decoded.text, config, kind=item.kind)
 
 

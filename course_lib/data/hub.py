@@ -80,30 +80,64 @@ def _gsm8k(row: dict) -> tuple[str, dict]:
 
 
 HUB = {
-    "tinystories": HubSource("roneneldan/TinyStories", "train", "CDLA-Sharing-1.0", "story",
-                             _plain("text")),
-    "fineweb-edu": HubSource("HuggingFaceFW/fineweb-edu", "train", "ODC-By-1.0", "web",
-                             _plain("text"), config="sample-10BT"),
-    "fineweb": HubSource("HuggingFaceFW/fineweb", "train", "ODC-By-1.0", "web", _web,
-                         config="sample-10BT"),
+    "tinystories": HubSource(
+        "roneneldan/TinyStories", "train", "CDLA-Sharing-1.0", "story", _plain("text")
+    ),
+    "fineweb-edu": HubSource(
+        "HuggingFaceFW/fineweb-edu",
+        "train",
+        "ODC-By-1.0",
+        "web",
+        _plain("text"),
+        config="sample-10BT",
+    ),
+    "fineweb": HubSource(
+        "HuggingFaceFW/fineweb", "train", "ODC-By-1.0", "web", _web, config="sample-10BT"
+    ),
     "refinedweb": HubSource("tiiuae/falcon-refinedweb", "train", "ODC-By-1.0", "web", _refinedweb),
-    "pile": HubSource("EleutherAI/pile", "train", "see each part", "mixture", _part,
-                      by_hand="its first home was taken down"),
-    "redpajama": HubSource("togethercomputer/RedPajama-Data-1T", "train", "see each part",
-                           "mixture", _part, by_hand="its repository is a list of addresses"),
-    "dolma": HubSource("allenai/dolma", "train", "ODC-By-1.0", "mixture", _dolma,
-                       by_hand="its repository is a list of addresses"),
-    "dolly": HubSource("databricks/databricks-dolly-15k", "train", "CC-BY-SA-3.0", "instruction",
-                       _dolly),
-    "openassistant": HubSource("OpenAssistant/oasst1", "train", "Apache-2.0", "message",
-                               _openassistant),
+    "pile": HubSource(
+        "EleutherAI/pile",
+        "train",
+        "see each part",
+        "mixture",
+        _part,
+        by_hand="its first home was taken down",
+    ),
+    "redpajama": HubSource(
+        "togethercomputer/RedPajama-Data-1T",
+        "train",
+        "see each part",
+        "mixture",
+        _part,
+        by_hand="its repository is a list of addresses",
+    ),
+    "dolma": HubSource(
+        "allenai/dolma",
+        "train",
+        "ODC-By-1.0",
+        "mixture",
+        _dolma,
+        by_hand="its repository is a list of addresses",
+    ),
+    "dolly": HubSource(
+        "databricks/databricks-dolly-15k", "train", "CC-BY-SA-3.0", "instruction", _dolly
+    ),
+    "openassistant": HubSource(
+        "OpenAssistant/oasst1", "train", "Apache-2.0", "message", _openassistant
+    ),
     # gated: accept its terms on the hub and log in first
-    "the-stack": HubSource("bigcode/the-stack-dedup", "train", "see each record", "code",
-                           _plain("content"), row_licence="max_stars_repo_licenses"),
-    "ultrachat": HubSource("HuggingFaceH4/ultrachat_200k", "train_sft", "MIT", "chat",
-                           _ultrachat),
-    "ultrafeedback": HubSource("HuggingFaceH4/ultrafeedback_binarized", "train_prefs", "MIT",
-                               "preference", _ultrafeedback),
+    "the-stack": HubSource(
+        "bigcode/the-stack-dedup",
+        "train",
+        "see each record",
+        "code",
+        _plain("content"),
+        row_licence="max_stars_repo_licenses",
+    ),
+    "ultrachat": HubSource("HuggingFaceH4/ultrachat_200k", "train_sft", "MIT", "chat", _ultrachat),
+    "ultrafeedback": HubSource(
+        "HuggingFaceH4/ultrafeedback_binarized", "train_prefs", "MIT", "preference", _ultrafeedback
+    ),
     "gsm8k": HubSource("openai/gsm8k", "train", "MIT", "problem", _gsm8k, config="main"),
 }
 
@@ -123,10 +157,12 @@ def hub(name: str, files: Sequence[str] | str | None = None) -> Iterator[Record]
             text, fields = corpus.read(row)
             licence = "; ".join(row[corpus.row_licence]) if corpus.row_licence else corpus.licence
         except KeyError as error:
-            raise ValueError(f"hub:{name} row {index} has no column {error}; "
-                             f"its columns are {', '.join(row)}") from error
-        yield Record(f"hub:{name}/{index}", text, f"hub:{name}", licence, corpus.kind,
-                     fields=fields)
+            raise ValueError(
+                f"hub:{name} row {index} has no column {error}; its columns are {', '.join(row)}"
+            ) from error
+        yield Record(
+            f"hub:{name}/{index}", text, f"hub:{name}", licence, corpus.kind, fields=fields
+        )
 
 
 def best_threads(messages: Iterable[Record]) -> list[list[Record]]:
@@ -162,8 +198,10 @@ def _local_rows(files: Sequence[str] | str) -> Iterator[dict]:
 
 def _hub_rows(name: str, corpus: HubSource) -> Iterator[dict]:
     if corpus.by_hand:
-        raise ValueError(f"hub:{name} can't be streamed from {corpus.path}: {corpus.by_hand}. "
-                         f"Fetch files of it and give them: source(\"hub:{name}\", files=[…])")
+        raise ValueError(
+            f"hub:{name} can't be streamed from {corpus.path}: {corpus.by_hand}. "
+            f'Fetch files of it and give them: source("hub:{name}", files=[…])'
+        )
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise ConnectionError(_no_network(name, "HF_HUB_OFFLINE is set"))
     import httpx
@@ -176,7 +214,9 @@ def _hub_rows(name: str, corpus: HubSource) -> Iterator[dict]:
 
 
 def _no_network(name: str, cause: str) -> str:
-    return (f"hub:{name} is read from huggingface.co, which can't be reached ({cause}). Without a "
-            "network, use the embedded default source(\"world\"), or source(\"python_docs\") for "
-            "real text; or give local files of the same columns: "
-            f"source(\"hub:{name}\", files=\"data.parquet\").")
+    return (
+        f"hub:{name} is read from huggingface.co, which can't be reached ({cause}). Without a "
+        'network, use the embedded default source("world"), or source("python_docs") for '
+        "real text; or give local files of the same columns: "
+        f'source("hub:{name}", files="data.parquet").'
+    )

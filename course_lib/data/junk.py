@@ -11,17 +11,61 @@ from random import Random
 from course_lib.data.language_samples import SAMPLES
 from course_lib.data.records import Record
 
-MENU = ("Home", "About us", "Contact", "Log in", "Sign up", "My account", "Basket (0)", "Help",
-        "Privacy policy", "Terms of use", "Cookie settings", "Follow us", "Newsletter", "Site map")
-NOTICES = ("This site uses cookies to give you the best experience.",
-           "Please enable Javascript in your browser to see this page.",
-           "By using this site you agree to our terms of use and privacy policy.",
-           "© 2026 All rights reserved.", "Click here to subscribe to our newsletter!",
-           "Share this on your favourite network.", "You have no items in your basket.")
-GOODS = ("shoes", "watches", "tickets", "loans", "phones", "laptops", "holidays", "insurance",
-         "flowers", "sofas", "vitamins", "sunglasses")
-PRAISE = ("cheap", "best", "buy", "discount", "top rated", "free shipping", "online", "near me",
-          "2026", "sale", "price", "deals", "coupon", "official")
+MENU = (
+    "Home",
+    "About us",
+    "Contact",
+    "Log in",
+    "Sign up",
+    "My account",
+    "Basket (0)",
+    "Help",
+    "Privacy policy",
+    "Terms of use",
+    "Cookie settings",
+    "Follow us",
+    "Newsletter",
+    "Site map",
+)
+NOTICES = (
+    "This site uses cookies to give you the best experience.",
+    "Please enable Javascript in your browser to see this page.",
+    "By using this site you agree to our terms of use and privacy policy.",
+    "© 2026 All rights reserved.",
+    "Click here to subscribe to our newsletter!",
+    "Share this on your favourite network.",
+    "You have no items in your basket.",
+)
+GOODS = (
+    "shoes",
+    "watches",
+    "tickets",
+    "loans",
+    "phones",
+    "laptops",
+    "holidays",
+    "insurance",
+    "flowers",
+    "sofas",
+    "vitamins",
+    "sunglasses",
+)
+PRAISE = (
+    "cheap",
+    "best",
+    "buy",
+    "discount",
+    "top rated",
+    "free shipping",
+    "online",
+    "near me",
+    "2026",
+    "sale",
+    "price",
+    "deals",
+    "coupon",
+    "official",
+)
 ROWS = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "sdfjkl", "1234567890")
 
 
@@ -35,17 +79,21 @@ def boilerplate(random: Random, prose: Sequence[str]) -> str:
 
 def keyboard_mash(random: Random, prose: Sequence[str]) -> str:
     """Fingers wandering along the rows of a keyboard."""
+
     def word() -> str:
         row = random.choice(ROWS)
         return "".join(random.choice(row) for _ in range(random.randint(2, 12)))
+
     return " ".join(word() for _ in range(random.randint(60, 160)))
 
 
 def keyword_list(random: Random, prose: Sequence[str]) -> str:
     """Search bait: goods and praise in every order."""
     goods = random.sample(GOODS, 3)
-    phrases = [f"{random.choice(PRAISE)} {random.choice(goods)} {random.choice(PRAISE)}"
-               for _ in range(random.randint(25, 60))]
+    phrases = [
+        f"{random.choice(PRAISE)} {random.choice(goods)} {random.choice(PRAISE)}"
+        for _ in range(random.randint(25, 60))
+    ]
     return random.choice((", ", " | ", "\n")).join(phrases)
 
 
@@ -71,8 +119,10 @@ def stuck_record(random: Random, prose: Sequence[str]) -> str:
 
 def table_of_numbers(random: Random, prose: Sequence[str]) -> str:
     """Rows of figures that a table lost its headings from."""
-    return "\n".join("\t".join(f"{random.uniform(0, 10_000):.2f}" for _ in range(6))
-                     for _ in range(random.randint(12, 40)))
+    return "\n".join(
+        "\t".join(f"{random.uniform(0, 10_000):.2f}" for _ in range(6))
+        for _ in range(random.randint(12, 40))
+    )
 
 
 MAKERS: dict[str, Callable[[Random, Sequence[str]], str]] = {

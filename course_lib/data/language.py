@@ -48,8 +48,10 @@ class LanguageIdentifier:
             raise ValueError(f"samples hold {len(samples)} language(s): expected at least 2")
         for language, texts in samples.items():
             if language == NO_LANGUAGE or not any(texts):
-                raise ValueError(f"language {language!r}: expected a name other than "
-                                 f"{NO_LANGUAGE!r} and at least one text")
+                raise ValueError(
+                    f"language {language!r}: expected a name other than "
+                    f"{NO_LANGUAGE!r} and at least one text"
+                )
             model = CharacterModel(self.order, alphabet=256)
             self.models[language] = model.fit(f" {text.lower()} " for text in texts)
         return self

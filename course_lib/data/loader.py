@@ -60,8 +60,10 @@ class PackedLoader:
         if not 0 <= rank < world:
             raise ValueError(f"rank={rank} of world={world}: expected 0 to {world - 1}")
         if config.batch_rows % world:
-            raise ValueError(f"batch_rows={config.batch_rows} can't be shared evenly by {world} "
-                             "ranks: choose a multiple")
+            raise ValueError(
+                f"batch_rows={config.batch_rows} can't be shared evenly by {world} "
+                "ranks: choose a multiple"
+            )
         if not len(shards):
             raise ValueError(f"{shards.folder}: no documents, so there is no batch")
         self.shards, self.config, self.rank, self.world = shards, config, rank, world
@@ -88,8 +90,10 @@ class PackedLoader:
         wanted = self._identity()
         for name, value in state["made_by"].items():
             if wanted.get(name) != value:
-                raise ValueError(f"the state was made with {name}={value!r}, this loader has "
-                                 f"{wanted.get(name)!r}: it would give other rows")
+                raise ValueError(
+                    f"the state was made with {name}={value!r}, this loader has "
+                    f"{wanted.get(name)!r}: it would give other rows"
+                )
         cursor = Cursor(**state["cursor"])
         if not (cursor.epoch >= 0 and 0 <= cursor.window < self.windows and cursor.row >= 0):
             raise ValueError(f"{cursor} is outside: an epoch has {self.windows} windows")
@@ -100,8 +104,9 @@ class PackedLoader:
         while True:
             yield self._next_row()
 
-    def tensors(self, rows: list[tuple[Piece, ...]]
-                ) -> tuple[Int[Tensor, "rows seq"], Int[Tensor, "rows seq"]]:
+    def tensors(
+        self, rows: list[tuple[Piece, ...]]
+    ) -> tuple[Int[Tensor, "rows seq"], Int[Tensor, "rows seq"]]:
         """The layout of `packing.pack`: every piece between two `<|eos|>`, padding at the end."""
         eos, shape = self.config.eos_id, (len(rows), self.config.seq_len)
         inputs, targets = np.full(shape, eos, np.int64), np.full(shape, IGNORED, np.int64)
@@ -142,11 +147,19 @@ class PackedLoader:
 
     def _identity(self) -> dict:
         config = self.config
-        return {"shards": self.shards.fingerprint, "seq_len": config.seq_len,
-                "window": config.window, "seed": config.seed, "eos_id": config.eos_id}
+        return {
+            "shards": self.shards.fingerprint,
+            "seq_len": config.seq_len,
+            "window": config.window,
+            "seed": config.seed,
+            "eos_id": config.eos_id,
+        }
 
 
 def _pieces(lengths: np.ndarray, most: int) -> list[Piece]:
     """Documents in pieces of at most `most` tokens."""
-    return [(document, start, min(start + most, int(length)))
-            for document, length in enumerate(lengths) for start in range(0, int(length), most)]
+    return [
+        (document, start, min(start + most, int(length)))
+        for document, length in enumerate(lengths)
+        for start in range(0, int(length), most)
+    ]

@@ -55,16 +55,22 @@ def plant(world: World, config: MemorisationConfig) -> dict[int, list[Document]]
         if len(tales) == need:
             break
     chosen = list(tales.values())
-    return {k: chosen[i * config.planted:(i + 1) * config.planted]
-            for i, k in enumerate(config.copies)}
+    return {
+        k: chosen[i * config.planted : (i + 1) * config.planted]
+        for i, k in enumerate(config.copies)
+    }
 
 
-def continue_training(model: Decoder, tokenizer: Tokenizer, world: World,
-                      config: MemorisationConfig, planted: dict[int, list[Document]],
-                      seq_len: int) -> int:
+def continue_training(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    world: World,
+    config: MemorisationConfig,
+    planted: dict[int, list[Document]],
+    seq_len: int,
+) -> int:
     """Train on fresh documents with the planted copies strewn among them; returns their number."""
-    texts = [document.text for k, group in planted.items() for document in group
-             for _ in range(k)]
+    texts = [document.text for k, group in planted.items() for document in group for _ in range(k)]
     copies, room = len(texts), config.steps * config.rows * seq_len
     room -= sum(len(ids) + 1 for ids in tokenizer.encode_batch(texts))
     most = config.steps * config.rows * 8  # documents: more than ever fit
@@ -77,13 +83,18 @@ def continue_training(model: Decoder, tokenizer: Tokenizer, world: World,
     random.Random(config.seed).shuffle(texts)
     packed = pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id)
     run = TrainConfig(steps=len(packed) // config.rows, batch_rows=config.rows, lr=config.lr)
-    train(model, lambda step: batch(packed, step, config.rows, config.seed), run,
-          eos_id=tokenizer.eos_id)
+    train(
+        model,
+        lambda step: batch(packed, step, config.rows, config.seed),
+        run,
+        eos_id=tokenizer.eos_id,
+    )
     return copies
 
 
-def recall(model: Decoder, tokenizer: Tokenizer, planted: dict[int, list[Document]],
-           prompt: float = 0.5) -> list[Recall]:
+def recall(
+    model: Decoder, tokenizer: Tokenizer, planted: dict[int, list[Document]], prompt: float = 0.5
+) -> list[Recall]:
     """Cost and recital by number of copies. Recited: greedy decoding from the first `prompt` of the
     tokens gives the rest, to the last one."""
     rows = []
@@ -92,11 +103,21 @@ def recall(model: Decoder, tokenizer: Tokenizer, planted: dict[int, list[Documen
         end = [tokenizer.eos_id]
         costs = score_pairs(model, [(end, tokens + end) for tokens in ids])
         halves = [round(len(tokens) * prompt) for tokens in ids]
-        rest = score_pairs(model, [(end + tokens[:half], tokens[half:] + end)
-                                   for tokens, half in zip(ids, halves, strict=True)])
-        rows.append(Recall(copies, -_mean([cost.logprob for cost in costs]),
-                           _mean([document.nats for document in group]),
-                           _mean([score.greedy for score in rest])))
+        rest = score_pairs(
+            model,
+            [
+                (end + tokens[:half], tokens[half:] + end)
+                for tokens, half in zip(ids, halves, strict=True)
+            ],
+        )
+        rows.append(
+            Recall(
+                copies,
+                -_mean([cost.logprob for cost in costs]),
+                _mean([document.nats for document in group]),
+                _mean([score.greedy for score in rest]),
+            )
+        )
     return rows
 
 

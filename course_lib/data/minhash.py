@@ -53,8 +53,9 @@ def estimate(a: UInt32[np.ndarray, " k"], b: UInt32[np.ndarray, " k"]) -> float:
     return float((a == b).mean())
 
 
-def band_keys(signatures: UInt32[np.ndarray, "k texts"],
-              bands: int) -> UInt64[np.ndarray, "texts bands"]:
+def band_keys(
+    signatures: UInt32[np.ndarray, "k texts"], bands: int
+) -> UInt64[np.ndarray, "texts bands"]:
     """One 64-bit key for each band: equal where all its rows are, else only by chance (2^-64)."""
     rows = signatures.reshape(bands, -1, signatures.shape[1])
     key = np.zeros((bands, rows.shape[2]), np.uint64)

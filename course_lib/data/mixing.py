@@ -40,8 +40,9 @@ def draw_sources(weights: Sequence[Number], n: int, seed: int = 0) -> np.ndarray
     return np.random.default_rng(seed).choice(len(weights), size=n, p=np.asarray(weights, float))
 
 
-def epochs(weights: Mapping[str, float], sizes: Mapping[str, Number], budget: Number
-           ) -> dict[str, float]:
+def epochs(
+    weights: Mapping[str, float], sizes: Mapping[str, Number], budget: Number
+) -> dict[str, float]:
     """How often each source is read in a run of `budget` tokens: w_i · budget / n_i."""
     return {name: weights[name] * budget / sizes[name] for name in weights}
 
@@ -57,8 +58,9 @@ def effective_tokens(unique: Number, passes: Number, half_life: Number = 15.39) 
     page.
     """
     if unique <= 0 or passes <= 0 or half_life <= 0:
-        raise ValueError(f"unique={unique}, passes={passes}, half_life={half_life}: all must be "
-                         "above 0")
+        raise ValueError(
+            f"unique={unique}, passes={passes}, half_life={half_life}: all must be above 0"
+        )
     if passes <= 1:
         return float(unique * passes)
     return unique * (1 + half_life * (1 - math.exp(-(passes - 1) / half_life)))
@@ -84,8 +86,9 @@ class MixtureModel:
         return dict(zip(self.names, map(float, chosen), strict=True))
 
 
-def fit_mixture(names: Sequence[str], mixtures: Sequence[Sequence[Number]],
-                losses: Sequence[Number]) -> MixtureModel:
+def fit_mixture(
+    names: Sequence[str], mixtures: Sequence[Sequence[Number]], losses: Sequence[Number]
+) -> MixtureModel:
     """Least squares on the proxies' results. Source: RegMix (Liu et al. 2024), which trains 512
     models of 1 M parameters, fits a regression, and takes the best of simulated mixtures.
 
@@ -95,8 +98,10 @@ def fit_mixture(names: Sequence[str], mixtures: Sequence[Sequence[Number]],
     weights = np.asarray(mixtures, float)
     features = _features(weights)
     if len(weights) != len(losses) or len(weights) <= features.shape[1]:
-        raise ValueError(f"{len(weights)} mixtures and {len(losses)} losses: expected as many of "
-                         f"each, and more than the {features.shape[1]} coefficients")
+        raise ValueError(
+            f"{len(weights)} mixtures and {len(losses)} losses: expected as many of "
+            f"each, and more than the {features.shape[1]} coefficients"
+        )
     target = np.asarray(losses, float)
     coefficients = np.linalg.lstsq(features, target, rcond=None)[0]
     residual = float(np.sqrt(np.mean((features @ coefficients - target) ** 2)))

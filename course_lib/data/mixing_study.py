@@ -23,9 +23,29 @@ from course_lib.pretraining.train import TrainConfig, train
 
 SOURCES = ("world", "docs", "code")
 ORDERS = ("mixed", "short first", "one kind after another")
-MODULES = ("argparse", "asyncio", "collections", "concurrent", "decimal", "difflib", "doctest",
-           "email", "heapq", "http", "json", "logging", "pathlib", "random", "statistics",
-           "tarfile", "threading", "typing", "unittest", "urllib", "zipfile")
+MODULES = (
+    "argparse",
+    "asyncio",
+    "collections",
+    "concurrent",
+    "decimal",
+    "difflib",
+    "doctest",
+    "email",
+    "heapq",
+    "http",
+    "json",
+    "logging",
+    "pathlib",
+    "random",
+    "statistics",
+    "tarfile",
+    "threading",
+    "typing",
+    "unittest",
+    "urllib",
+    "zipfile",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +79,9 @@ def texts(config: MixingConfig) -> dict[str, list[str]]:
     """About a megabyte of each source, shuffled."""
     found = {
         "world": [d["text"] for d in islice(read_documents(lineage.corpus(), "train"), 9_000)],
-        "docs": [r.text for r in source("python_docs", kinds=("reference", "docstring"),
-                                        modules=MODULES)],
+        "docs": [
+            r.text for r in source("python_docs", kinds=("reference", "docstring"), modules=MODULES)
+        ],
         "code": [r.text for r in source("python_code", modules=MODULES[:12])],
     }
     for name, documents in found.items():
@@ -76,8 +97,9 @@ def pools(config: MixingConfig) -> tuple[Tokenizer, dict[str, Pool]]:
     return tokenizer, {name: _pool(group, tokenizer, config) for name, group in documents.items()}
 
 
-def mixture_rows(parts: dict[str, Pool], weights: Sequence[float], config: MixingConfig, seed: int
-                 ) -> Packed:
+def mixture_rows(
+    parts: dict[str, Pool], weights: Sequence[float], config: MixingConfig, seed: int
+) -> Packed:
     """As many rows as the run needs, each from a source drawn by weight; a pool starts again when
     it is used up.
     """
@@ -93,8 +115,15 @@ def mixture_rows(parts: dict[str, Pool], weights: Sequence[float], config: Mixin
 
 def train_rows(rows: Packed, tokenizer: Tokenizer, config: MixingConfig, seed: int) -> Decoder:
     """A fresh small model over the rows, in the order given, from the first again at the end."""
-    shape = ModelConfig(vocab_size=tokenizer.vocab_size, d_model=64, n_layers=2, n_heads=2,
-                        n_kv_heads=1, d_ff=176, max_seq=config.seq_len)
+    shape = ModelConfig(
+        vocab_size=tokenizer.vocab_size,
+        d_model=64,
+        n_layers=2,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=176,
+        max_seq=config.seq_len,
+    )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
 
@@ -111,8 +140,13 @@ def bits(model: Decoder, pool: Pool, eos_id: int) -> float:
     return validation_loss(model, pool.held_out, eos_id).bits_per_byte(pool.held_out_bytes)
 
 
-def mixture_run(weights: Sequence[float], seed: int, tokenizer: Tokenizer, parts: dict[str, Pool],
-                config: MixingConfig) -> dict[str, float]:
+def mixture_run(
+    weights: Sequence[float],
+    seed: int,
+    tokenizer: Tokenizer,
+    parts: dict[str, Pool],
+    config: MixingConfig,
+) -> dict[str, float]:
     """Train on a mixture: bits a byte on every source, and their mean."""
     rows = mixture_rows(parts, weights, config, seed)
     model = train_rows(rows, tokenizer, config, seed)
@@ -120,8 +154,9 @@ def mixture_run(weights: Sequence[float], seed: int, tokenizer: Tokenizer, parts
     return {**figures, "mean": sum(figures.values()) / len(figures)}
 
 
-def repeated_run(passes: int, seed: int, tokenizer: Tokenizer, pool: Pool, config: MixingConfig
-                 ) -> dict[str, float]:
+def repeated_run(
+    passes: int, seed: int, tokenizer: Tokenizer, pool: Pool, config: MixingConfig
+) -> dict[str, float]:
     """The same number of tokens, from 1 / passes as many different rows, read `passes` times."""
     generator = torch.Generator().manual_seed(seed)
     different = config.budget // passes
@@ -131,17 +166,22 @@ def repeated_run(passes: int, seed: int, tokenizer: Tokenizer, pool: Pool, confi
     model = train_rows(Packed(rows.inputs[order], rows.targets[order]), tokenizer, config, seed)
     seen = validation_loss(model, rows, tokenizer.eos_id).per_token
     fresh = validation_loss(model, pool.held_out, tokenizer.eos_id).per_token
-    return {"held_out": bits(model, pool, tokenizer.eos_id), "seen_nats": seen,
-            "held_out_nats": fresh}
+    return {
+        "held_out": bits(model, pool, tokenizer.eos_id),
+        "seen_nats": seen,
+        "held_out_nats": fresh,
+    }
 
 
-def curriculum_run(order: str, seed: int, tokenizer: Tokenizer, config: MixingConfig
-                   ) -> dict[str, float]:
+def curriculum_run(
+    order: str, seed: int, tokenizer: Tokenizer, config: MixingConfig
+) -> dict[str, float]:
     """The same world documents in another order: bits a byte on each kind at the end."""
     documents = list(islice(read_documents(lineage.corpus(), "train"), 4 * config.budget))
     random.Random(seed).shuffle(documents)
-    sizes = np.cumsum([len(ids) + 1 for ids in tokenizer.encode_batch(
-        [d["text"] for d in documents])])
+    sizes = np.cumsum(
+        [len(ids) + 1 for ids in tokenizer.encode_batch([d["text"] for d in documents])]
+    )
     documents = documents[: int(np.searchsorted(sizes, 0.9 * config.budget * config.seq_len))]
     kinds = sorted({d["kind"] for d in documents})
     if order == "short first":
@@ -182,23 +222,55 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
         return runs[name]
 
     drawn = np.random.default_rng(0).dirichlet(np.ones(len(SOURCES)), config.proxies).tolist()
-    losses = [once(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts,
-                                                        config))["mean"]
-              for i in range(config.proxies)]
+    losses = [
+        once(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
+            "mean"
+        ]
+        for i in range(config.proxies)
+    ]
     fitted = fit_mixture(SOURCES, drawn, losses)
     tried = {"equal": dict.fromkeys(SOURCES, 1 / len(SOURCES)), "learned": fitted.best()}
-    mixtures = {name: [once(f"mixture-{name}-{seed}", lambda w=w, s=seed: mixture_run(
-        list(w.values()), s, tokenizer, parts, config)) for seed in config.seeds]
-        for name, w in tried.items()}
-    repeated = {str(n): [once(f"passes-{n}-{seed}", lambda n=n, s=seed: repeated_run(
-        n, s, tokenizer, parts["docs"], config)) for seed in config.seeds] for n in config.passes}
-    orders = {name: [once(f"order-{name}-{seed}", lambda o=name, s=seed: curriculum_run(
-        o, s, tokenizer, config)) for seed in config.seeds] for name in ORDERS}
+    mixtures = {
+        name: [
+            once(
+                f"mixture-{name}-{seed}",
+                lambda w=w, s=seed: mixture_run(list(w.values()), s, tokenizer, parts, config),
+            )
+            for seed in config.seeds
+        ]
+        for name, w in tried.items()
+    }
+    repeated = {
+        str(n): [
+            once(
+                f"passes-{n}-{seed}",
+                lambda n=n, s=seed: repeated_run(n, s, tokenizer, parts["docs"], config),
+            )
+            for seed in config.seeds
+        ]
+        for n in config.passes
+    }
+    orders = {
+        name: [
+            once(
+                f"order-{name}-{seed}",
+                lambda o=name, s=seed: curriculum_run(o, s, tokenizer, config),
+            )
+            for seed in config.seeds
+        ]
+        for name in ORDERS
+    }
     spent = sum(run["core_seconds"] for run in runs.values())
-    return {"config": asdict(config), "core_seconds": round(spent, 1), "proxies": [
-        {"weights": w, "mean": loss} for w, loss in zip(drawn, losses, strict=True)],
-        "residual": fitted.residual, "tried": tried, "mixtures": mixtures, "repeated": repeated,
-        "orders": orders}
+    return {
+        "config": asdict(config),
+        "core_seconds": round(spent, 1),
+        "proxies": [{"weights": w, "mean": loss} for w, loss in zip(drawn, losses, strict=True)],
+        "residual": fitted.residual,
+        "tried": tried,
+        "mixtures": mixtures,
+        "repeated": repeated,
+        "orders": orders,
+    }
 
 
 def _up_to(documents: list[str], most: int) -> list[str]:
@@ -216,13 +288,15 @@ def _pool(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> P
     held = _held_out(_up_to(documents[:cut], 40_000), tokenizer, config)
     rows = _held_out(documents[cut:], tokenizer, config).train
     places = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    return Pool(Packed(rows.inputs[places], rows.targets[places]), held.held_out,
-                held.held_out_bytes)
+    return Pool(
+        Packed(rows.inputs[places], rows.targets[places]), held.held_out, held.held_out_bytes
+    )
 
 
 def _held_out(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> Pool:
-    pieces = [p for ids in tokenizer.encode_batch(documents)
-              for p in chunks(ids, config.seq_len - 1)]
+    pieces = [
+        p for ids in tokenizer.encode_batch(documents) for p in chunks(ids, config.seq_len - 1)
+    ]
     packed = pack(pieces, config.seq_len, tokenizer.eos_id)
     return Pool(packed, packed, sum(len(text.encode()) for text in documents))
 
@@ -242,5 +316,7 @@ def _rows_in_order(ids: list[list[int]], tokenizer: Tokenizer, seq_len: int) -> 
 
 
 def _stack(rows: list[tuple[Packed, int]]) -> Packed:
-    return Packed(torch.stack([packed.inputs[i] for packed, i in rows]),
-                  torch.stack([packed.targets[i] for packed, i in rows]))
+    return Packed(
+        torch.stack([packed.inputs[i] for packed, i in rows]),
+        torch.stack([packed.targets[i] for packed, i in rows]),
+    )

@@ -73,8 +73,10 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
     """Documents (token ids without `eos`) to rows; no document is split or cut."""
     longest = max((len(doc) for doc in docs), default=0)
     if longest >= seq_len:
-        raise ValueError(f"a document has {longest} tokens and its <|eos|> needs one more, but a "
-                         f"row holds {seq_len}: raise seq_len, or cut it with `chunks` first")
+        raise ValueError(
+            f"a document has {longest} tokens and its <|eos|> needs one more, but a "
+            f"row holds {seq_len}: raise seq_len, or cut it with `chunks` first"
+        )
     rows = best_fit([len(doc) + 1 for doc in docs], seq_len)
     inputs = torch.full((len(rows), seq_len), eos_id, dtype=torch.long)
     targets = torch.full((len(rows), seq_len), IGNORED, dtype=torch.long)
@@ -83,13 +85,13 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
         for member in members:
             stream += [*docs[member], eos_id]
         line = torch.tensor(stream, dtype=torch.long)
-        inputs[row, :len(line) - 1], targets[row, :len(line) - 1] = line[:-1], line[1:]
+        inputs[row, : len(line) - 1], targets[row, : len(line) - 1] = line[:-1], line[1:]
     return Packed(inputs, targets)
 
 
 def chunks(ids: Sequence[int], most: int) -> list[list[int]]:
     """Cut a document that is too long into pieces of at most `most` tokens."""
-    return [list(ids[start:start + most]) for start in range(0, len(ids), most)]
+    return [list(ids[start : start + most]) for start in range(0, len(ids), most)]
 
 
 def batch(
@@ -101,10 +103,14 @@ def batch(
     even where `rows` doesn't divide the number of rows.
     """
     size, start = len(packed), step * rows
-    order = torch.cat([_shuffled(size, seed, epoch)
-                       for epoch in range(start // size, (start + rows - 1) // size + 1)])
+    order = torch.cat(
+        [
+            _shuffled(size, seed, epoch)
+            for epoch in range(start // size, (start + rows - 1) // size + 1)
+        ]
+    )
     offset = start - (start // size) * size
-    chosen = order[offset:offset + rows]
+    chosen = order[offset : offset + rows]
     return packed.inputs[chosen], packed.targets[chosen]
 
 

@@ -35,14 +35,22 @@ class Prepared:
         groups: dict[tuple[str, str], list[Dropped]] = {}
         for drop in self.dropped:
             groups.setdefault((drop.step, drop.rule), []).append(drop)
-        return [{"step": step, "rule": rule, "documents": len(drops),
-                 "share": len(drops) / total, "bytes": sum(map(_size, drops)),
-                 "for example": f"{drops[0].record.id.split('/', 1)[-1]}: {drops[0].reason}"}
-                for (step, rule), drops in groups.items()]
+        return [
+            {
+                "step": step,
+                "rule": rule,
+                "documents": len(drops),
+                "share": len(drops) / total,
+                "bytes": sum(map(_size, drops)),
+                "for example": f"{drops[0].record.id.split('/', 1)[-1]}: {drops[0].reason}",
+            }
+            for (step, rule), drops in groups.items()
+        ]
 
 
-def prepare(records: Iterable[Record], rules: QualityRules | None = None,
-            dedup: DedupConfig | None = None) -> Prepared:
+def prepare(
+    records: Iterable[Record], rules: QualityRules | None = None, dedup: DedupConfig | None = None
+) -> Prepared:
     """Run the three steps. Records come out in their order, with cleaned text."""
     repaired: Counter = Counter()
     passed, dropped = [], []
@@ -55,13 +63,15 @@ def prepare(records: Iterable[Record], rules: QualityRules | None = None,
             passed.append(record)
         else:
             dropped.append(Dropped(record, "quality", verdict.rule, verdict.reason))
-    unique = deduplicate([record.text for record in passed], dedup,
-                         keys=[record.id for record in passed])
+    unique = deduplicate(
+        [record.text for record in passed], dedup, keys=[record.id for record in passed]
+    )
     for removal in unique.removed:
         twin = passed[removal.witness].id.split("/", 1)[-1]
         alike = "a shared band" if removal.score is None else f"Jaccard {removal.score:.2f}"
-        dropped.append(Dropped(passed[removal.index], "duplicates", removal.kind,
-                               f"{alike} with {twin}"))
+        dropped.append(
+            Dropped(passed[removal.index], "duplicates", removal.kind, f"{alike} with {twin}")
+        )
     return Prepared([passed[i] for i in unique.kept], dropped, dict(repaired), unique.compared)
 
 

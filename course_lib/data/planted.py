@@ -11,22 +11,78 @@ from dataclasses import dataclass
 
 from course_lib.data.recognisers import IBAN_LENGTHS, luhn, mod97
 
-GIVEN = ("Mara", "Ilse", "Tomas", "Anouk", "Pavel", "Wren", "Idris", "Noemi", "Caspar", "Linnea",
-         "Oskar", "Tamsin", "Bruno", "Yara", "Felix", "Ottilie")
-FAMILY = ("Quill", "Ostrow", "Vance", "Tallis", "Merrow", "Kestrel", "Aldous", "Brandt", "Corvin",
-          "Dorsey", "Fenwick", "Harrow", "Lowell", "Penrose", "Sorrel", "Wexley")
+GIVEN = (
+    "Mara",
+    "Ilse",
+    "Tomas",
+    "Anouk",
+    "Pavel",
+    "Wren",
+    "Idris",
+    "Noemi",
+    "Caspar",
+    "Linnea",
+    "Oskar",
+    "Tamsin",
+    "Bruno",
+    "Yara",
+    "Felix",
+    "Ottilie",
+)
+FAMILY = (
+    "Quill",
+    "Ostrow",
+    "Vance",
+    "Tallis",
+    "Merrow",
+    "Kestrel",
+    "Aldous",
+    "Brandt",
+    "Corvin",
+    "Dorsey",
+    "Fenwick",
+    "Harrow",
+    "Lowell",
+    "Penrose",
+    "Sorrel",
+    "Wexley",
+)
 SENTENCES = {
     "email": ("Send the draft to {x} by Friday.", "Questions? Ask {x}.", "From: {x}"),
     "phone": ("You can reach the office at {x} until noon.", "Call {x}.", "Tel. {x}, ask for Mia"),
     "ip": ("The login came from {x} last night.", "{x} - GET /index.html 200", "Block {x}."),
     "iban": ("Please pay to {x} within ten days.", "IBAN: {x}", "Account {x} is closed."),
     "card": ("He paid with {x} in the shop.", "Card number {x}, valid 09/27.", "Charge it to {x}."),
-    "name": ("This page was written by {x} in spring.", "Author: {x}", "{x} opened the mill again.",
-             "We thank {x} for the photographs.", "Yesterday {x} met the council."),
+    "name": (
+        "This page was written by {x} in spring.",
+        "Author: {x}",
+        "{x} opened the mill again.",
+        "We thank {x} for the photographs.",
+        "Yesterday {x} met the council.",
+    ),
 }
 # Countries whose account numbers may be digits alone; others demand letters at some places.
-NUMERIC = ("AT", "BE", "CH", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "HR", "HU", "LT", "NO", "PL",
-           "PT", "SE", "SI", "SK")
+NUMERIC = (
+    "AT",
+    "BE",
+    "CH",
+    "CZ",
+    "DE",
+    "DK",
+    "EE",
+    "ES",
+    "FI",
+    "FR",
+    "HR",
+    "HU",
+    "LT",
+    "NO",
+    "PL",
+    "PT",
+    "SE",
+    "SI",
+    "SK",
+)
 TRAP_SENTENCES = ("The value {x} is in the table.", "See {x} for details.", "It printed {x} twice.")
 
 
@@ -42,11 +98,12 @@ class Planted:
 
     @property
     def value(self) -> str:
-        return self.text[self.start:self.end]
+        return self.text[self.start : self.end]
 
 
-def planted(n: int, seed: int = 0, kinds: tuple[str, ...] = tuple(SENTENCES), *,
-            people: slice = slice(None)) -> list[Planted]:
+def planted(
+    n: int, seed: int = 0, kinds: tuple[str, ...] = tuple(SENTENCES), *, people: slice = slice(None)
+) -> list[Planted]:
     """n sentences, the kinds in turn, each with one planted value.
 
     people: which of GIVEN and FAMILY to take names from, so that a recogniser can be tested on
@@ -65,8 +122,10 @@ def traps(n: int, seed: int = 0) -> list[Planted]:
     """n sentences, each with something that looks like personal data and isn't."""
     draw = random.Random(seed)
     kinds = list(TRAPS)
-    return [_sentence(draw.choice(TRAP_SENTENCES), TRAPS[kind](draw), kind, trap=True)
-            for kind in (kinds[i % len(kinds)] for i in range(n))]
+    return [
+        _sentence(draw.choice(TRAP_SENTENCES), TRAPS[kind](draw), kind, trap=True)
+        for kind in (kinds[i % len(kinds)] for i in range(n))
+    ]
 
 
 def _sentence(form: str, value: str, kind: str, trap: bool = False) -> Planted:
@@ -87,9 +146,16 @@ def _email(draw: random.Random) -> str:
 def _phone(draw: random.Random) -> str:
     area, line = draw.randint(201, 989), f"01{_digits(draw, 2)}"
     area += 10 * (area % 100 // 10 == 1 and area % 10 == 1)  # 211, 311 … are services
-    return draw.choice((f"({area}) 555-{line}", f"+1 {area} 555 {line}", f"{area}-555-{line}",
-                        f"+44 20 7946 0{_digits(draw, 3)}", f"+49 30 23125 {_digits(draw, 3)}",
-                        f"030 23125 {_digits(draw, 3)}"))  # the last has no country
+    return draw.choice(
+        (
+            f"({area}) 555-{line}",
+            f"+1 {area} 555 {line}",
+            f"{area}-555-{line}",
+            f"+44 20 7946 0{_digits(draw, 3)}",
+            f"+49 30 23125 {_digits(draw, 3)}",
+            f"030 23125 {_digits(draw, 3)}",
+        )
+    )  # the last has no country
 
 
 def _ip(draw: random.Random) -> str:
@@ -102,7 +168,7 @@ def card_number(draw: random.Random) -> str:
     """16 random digits that begin as cards do, with the right check digit."""
     digits = draw.choice(("40", "45", "51", "54")) + _digits(draw, 13)
     digits += next(d for d in "0123456789" if luhn(digits + d))
-    return draw.choice((digits, " ".join(digits[i:i + 4] for i in range(0, 16, 4))))
+    return draw.choice((digits, " ".join(digits[i : i + 4] for i in range(0, 16, 4))))
 
 
 def iban_number(draw: random.Random) -> str:
@@ -111,7 +177,7 @@ def iban_number(draw: random.Random) -> str:
     account = _digits(draw, IBAN_LENGTHS[country] - 4)
     check = next(f"{n:02d}" for n in range(2, 99) if mod97(f"{country}{n:02d}{account}"))
     whole = country + check + account
-    return draw.choice((whole, " ".join(whole[i:i + 4] for i in range(0, len(whole), 4))))
+    return draw.choice((whole, " ".join(whole[i : i + 4] for i in range(0, len(whole), 4))))
 
 
 def _name(draw: random.Random, people: slice) -> str:
@@ -123,17 +189,25 @@ def _dotted(draw: random.Random) -> str:
 
 
 VALUES: dict[str, Callable[[random.Random], str]] = {
-    "email": _email, "phone": _phone, "ip": _ip, "iban": iban_number, "card": card_number}
+    "email": _email,
+    "phone": _phone,
+    "ip": _ip,
+    "iban": iban_number,
+    "card": card_number,
+}
 TRAPS: dict[str, Callable[[random.Random], str]] = {
     "random 16 digits": lambda d: d.choice("45") + _digits(d, 15),
     "version number": lambda d: f"v{_dotted(d)}",
     "section number": lambda d: _dotted(d),
     "ISBN": lambda d: f"978-{d.randint(0, 9)}-{_digits(d, 3)}-{_digits(d, 5)}-{d.randint(0, 9)}",
     "hexadecimal": lambda d: "".join(d.choice("0123456789abcdef") for _ in range(40)),
-    "UUID": lambda d: "-".join("".join(d.choice("0123456789abcdef") for _ in range(n))
-                               for n in (8, 4, 4, 4, 12)),
-    "date and time": lambda d: f"20{d.randint(10, 26)}-0{d.randint(1, 9)}-{d.randint(10, 28)} "
-                               f"{d.randint(10, 23)}:{d.randint(10, 59)}:{d.randint(10, 59)}",
+    "UUID": lambda d: "-".join(
+        "".join(d.choice("0123456789abcdef") for _ in range(n)) for n in (8, 4, 4, 4, 12)
+    ),
+    "date and time": lambda d: (
+        f"20{d.randint(10, 26)}-0{d.randint(1, 9)}-{d.randint(10, 28)} "
+        f"{d.randint(10, 23)}:{d.randint(10, 59)}:{d.randint(10, 59)}"
+    ),
     "decorator": lambda d: f"x@{d.choice(('property', 'cache', 'wraps'))}(f)",
     "order number": lambda d: f"{_digits(d, 3)}-{_digits(d, 3)}-{_digits(d, 4)}",
     "MAC address": lambda d: ":".join(f"{d.randint(0, 255):02x}" for _ in range(6)),

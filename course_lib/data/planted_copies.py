@@ -8,10 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 
 PASSAGE = 25  # words of a passage that moves
-FRAME = ("Home Docs Blog About Sign in Search this site You are reading an archived copy of this "
-         "page Last updated a while ago Table of contents Previous page Next page")
-FOOT = ("Was this page helpful Tell us what you think Terms of use Privacy Cookie settings All "
-        "rights reserved by their owners Back to top Follow us Contact Imprint")
+FRAME = (
+    "Home Docs Blog About Sign in Search this site You are reading an archived copy of this "
+    "page Last updated a while ago Table of contents Previous page Next page"
+)
+FOOT = (
+    "Was this page helpful Tell us what you think Terms of use Privacy Cookie settings All "
+    "rights reserved by their owners Back to top Follow us Contact Imprint"
+)
 
 Edit = Callable[[str, Sequence[str], random.Random], str]
 
@@ -19,7 +23,7 @@ Edit = Callable[[str, Sequence[str], random.Random], str]
 def reflowed(text: str, pool: Sequence[str], generator: random.Random) -> str:
     """Other line ends and capitals: the same words."""
     words = text.split()
-    lines = [" ".join(words[i:i + 9]).capitalize() for i in range(0, len(words), 9)]
+    lines = [" ".join(words[i : i + 9]).capitalize() for i in range(0, len(words), 9)]
     return "\n".join(lines)
 
 
@@ -27,8 +31,12 @@ def changed(share: float) -> Edit:
     """Every word is replaced with this probability by one of the pool."""
 
     def edit(text: str, pool: Sequence[str], generator: random.Random) -> str:
-        return "".join(generator.choice(pool) + piece[len(piece.rstrip()):]
-                       if generator.random() < share else piece for piece in _pieces(text))
+        return "".join(
+            generator.choice(pool) + piece[len(piece.rstrip()) :]
+            if generator.random() < share
+            else piece
+            for piece in _pieces(text)
+        )
 
     return edit
 
@@ -36,7 +44,7 @@ def changed(share: float) -> Edit:
 def moved(text: str, pool: Sequence[str], generator: random.Random) -> str:
     """Passages of 25 words in another order, as paragraphs are moved."""
     pieces = _pieces(text)
-    passages = ["".join(pieces[i:i + PASSAGE]) for i in range(0, len(pieces), PASSAGE)]
+    passages = ["".join(pieces[i : i + PASSAGE]) for i in range(0, len(pieces), PASSAGE)]
     generator.shuffle(passages)
     return " ".join(passages)
 
@@ -51,7 +59,7 @@ def halved(text: str, pool: Sequence[str], generator: random.Random) -> str:
     pieces = _pieces(text)
     half = len(pieces) // 2
     other = [generator.choice(pool) + " " for _ in range(half)]
-    return "".join(other[:half // 2] + pieces[:half] + other[half // 2:])
+    return "".join(other[: half // 2] + pieces[:half] + other[half // 2 :])
 
 
 def shuffled(text: str, pool: Sequence[str], generator: random.Random) -> str:

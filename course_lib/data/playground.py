@@ -10,14 +10,18 @@ def merge_data(tokenizer: Tokenizer, text: str) -> dict:
     character by its value in hexadecimal).
     """
     if tokenizer.pattern.name != "course":
-        raise ValueError(f"pattern {tokenizer.pattern.name!r}: the playground cuts text by "
-                         "\"course\" only")
+        raise ValueError(
+            f'pattern {tokenizer.pattern.name!r}: the playground cuts text by "course" only'
+        )
     n_specials = len(tokenizer.specials)
     ids = {byte: n_specials + place for place, byte in enumerate(byte_alphabet())}
-    return {"merges": [list(pair) for pair in tokenizer.merges],
-            "bytes": [ids[byte] for byte in range(256)],
-            "names": [_shown(raw) for raw in tokenizer.token_bytes],
-            "first": n_specials + 256, "text": text}
+    return {
+        "merges": [list(pair) for pair in tokenizer.merges],
+        "bytes": [ids[byte] for byte in range(256)],
+        "names": [_shown(raw) for raw in tokenizer.token_bytes],
+        "first": n_specials + 256,
+        "text": text,
+    }
 
 
 def _shown(raw: bytes) -> str:

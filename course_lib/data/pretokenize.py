@@ -73,19 +73,22 @@ def blocks(text: str, size: int = BLOCK) -> Iterator[str]:
 COURSE = Pattern(
     "course",
     r" ?\p{L}+| ?\p{N}|\s|[^\s\p{L}\p{N}]",
-    r" [A-Za-z]++|[A-Za-z]++| ?[0-9]|\s|[^\sA-Za-z0-9]")
+    r" [A-Za-z]++|[A-Za-z]++| ?[0-9]|\s|[^\sA-Za-z0-9]",
+)
 GPT2 = Pattern(
     "gpt2",
     r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r" [A-Za-z]++|[A-Za-z]++|'(?:[sdmt]|ll|ve|re)|[^\sA-Za-z0-9]++| [^\sA-Za-z0-9]++"
-    r"|[0-9]++| [0-9]++|\s+(?!\S)|\s+")
+    r"|[0-9]++| [0-9]++|\s+(?!\S)|\s+",
+)
 LLAMA3 = Pattern(
     "llama3",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r" [A-Za-z]++|[A-Za-z]++|(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\nA-Za-z0-9][A-Za-z]++"
     r"|[^\sA-Za-z0-9]++[\r\n]*+| [^\sA-Za-z0-9]++[\r\n]*+|[0-9]{1,3}"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+)
 PATTERNS = {pattern.name: pattern for pattern in (COURSE, GPT2, LLAMA3)}
 
 

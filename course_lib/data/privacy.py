@@ -66,8 +66,9 @@ def find(text: str, kinds: tuple[str, ...] = tuple(RECOGNISERS)) -> list[Finding
     return [finding for finding in examine(text, kinds) if finding.personal]
 
 
-def protect(text: str, policy: str = "tag", *, key: bytes = b"",
-            kinds: tuple[str, ...] = tuple(RECOGNISERS)) -> Protected:
+def protect(
+    text: str, policy: str = "tag", *, key: bytes = b"", kinds: tuple[str, ...] = tuple(RECOGNISERS)
+) -> Protected:
     """Apply a policy to the personal data in a text.
 
     "drop"       the document goes, if it holds any.
@@ -82,8 +83,10 @@ def protect(text: str, policy: str = "tag", *, key: bytes = b"",
     if policy not in POLICIES:
         raise ValueError(f"policy {policy!r} is not one of {', '.join(POLICIES)}")
     if policy in ("hash", "pseudonym") and len(key) < MIN_KEY:
-        raise ValueError(f"policy {policy!r} needs a secret key of at least {MIN_KEY} bytes, "
-                         f"got {len(key)}: without one a digest is undone by trying all values")
+        raise ValueError(
+            f"policy {policy!r} needs a secret key of at least {MIN_KEY} bytes, "
+            f"got {len(key)}: without one a digest is undone by trying all values"
+        )
     found = tuple(find(text, kinds))
     if policy == "drop":
         return Protected(None if found else text, found)
@@ -93,7 +96,7 @@ def protect(text: str, policy: str = "tag", *, key: bytes = b"",
 def _parts(text: str, found: tuple[Finding, ...], policy: str, key: bytes) -> Iterator[str]:
     at = 0
     for finding in found:
-        yield text[at:finding.start]
+        yield text[at : finding.start]
         yield _instead(finding, policy, key)
         at = finding.end
     yield text[at:]
@@ -103,8 +106,9 @@ def _instead(finding: Finding, policy: str, key: bytes) -> str:
     if policy == "tag":
         return f"<{finding.kind}>"
     value = _normal(finding)
-    digest = hmac.new(key, f"{finding.kind}:{value}".encode("utf-8", "surrogatepass"),
-                      hashlib.sha256).digest()
+    digest = hmac.new(
+        key, f"{finding.kind}:{value}".encode("utf-8", "surrogatepass"), hashlib.sha256
+    ).digest()
     if policy == "hash":
         return f"<{finding.kind}:{digest[:6].hex()}>"
     return _pseudonym(finding.kind, digest)

@@ -18,12 +18,25 @@ from course_lib.data.records import Record
 
 PYTHON_LICENCE = "PSF-2.0"
 KINDS = ("reference", "docstring", "package")
-NOT_LIBRARY = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__",
-               "lib2to3", "pydoc_data", "_vendor", "ensurepip"}
+NOT_LIBRARY = {
+    "site-packages",
+    "dist-packages",
+    "test",
+    "tests",
+    "idle_test",
+    "__pycache__",
+    "lib2to3",
+    "pydoc_data",
+    "_vendor",
+    "ensurepip",
+}
 
 
-def python_docs(kinds: Sequence[str] = KINDS, packages: Sequence[str] = ("numpy",),
-                modules: Sequence[str] | None = None) -> Iterator[Record]:
+def python_docs(
+    kinds: Sequence[str] = KINDS,
+    packages: Sequence[str] = ("numpy",),
+    modules: Sequence[str] | None = None,
+) -> Iterator[Record]:
     """Documentation as documents: one language-reference topic or one docstring each.
 
     packages: distributions whose docstrings to read ("package"); all must be installed.
@@ -69,8 +82,11 @@ def package_licence(package: str) -> str:
     about = metadata.metadata(package)
     if about.get("License-Expression"):
         return about["License-Expression"]
-    classifiers = [line.rsplit("::", 1)[-1].strip() for line in about.get_all("Classifier") or ()
-                   if line.startswith("License ::")]
+    classifiers = [
+        line.rsplit("::", 1)[-1].strip()
+        for line in about.get_all("Classifier") or ()
+        if line.startswith("License ::")
+    ]
     free_text = (about.get("License") or "").strip().split("\n")[0]
     return "; ".join(classifiers) or free_text or "unknown"
 
@@ -79,16 +95,18 @@ def _reference() -> Iterator[Record]:
     from pydoc_data import topics  # 700 kB of text: read when it is asked for
 
     for name, text in sorted(topics.topics.items()):
-        yield Record(f"python_docs/reference/{name}", text, "python_docs", PYTHON_LICENCE,
-                     "reference")
+        yield Record(
+            f"python_docs/reference/{name}", text, "python_docs", PYTHON_LICENCE, "reference"
+        )
 
 
 def _package(package: str) -> Iterator[Record]:
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError as error:
-        raise ValueError(f"package {package!r} is not installed here: install it, or take it out "
-                         "of `packages`") from error
+        raise ValueError(
+            f"package {package!r} is not installed here: install it, or take it out of `packages`"
+        ) from error
     licence = package_licence(package)
     for entry in sorted(distribution.files or (), key=str):
         if entry.suffix == ".py" and not NOT_LIBRARY & set(entry.parts) and ".." not in entry.parts:

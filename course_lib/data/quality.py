@@ -60,8 +60,9 @@ def judge(text: str, rules: QualityRules | None = None) -> Verdict:
     return Verdict(True)
 
 
-def measure(text: str, words: list[str],
-            rules: QualityRules) -> list[tuple[str, float, float, float]]:
+def measure(
+    text: str, words: list[str], rules: QualityRules
+) -> list[tuple[str, float, float, float]]:
     """Each rule's name, the document's figure, and the lowest and highest that it may be."""
     infinite = float("inf")
     lines = [line.strip() for line in text.split("\n") if line.strip()]

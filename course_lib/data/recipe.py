@@ -36,8 +36,9 @@ class TokenizerConfig:
     vocab_size: int = 768
 
 
-def build_corpus(config: CorpusConfig, parents: dict[str, Path], out: Path, work: Path,
-                 progress: Progress) -> dict[str, float]:
+def build_corpus(
+    config: CorpusConfig, parents: dict[str, Path], out: Path, work: Path, progress: Progress
+) -> dict[str, float]:
     """Write one .jsonl a split (id, kind, text, nats), and the world's config to `world.json`."""
     settings = WorldConfig(seed=config.seed, people=config.people)
     world = World(settings)
@@ -48,8 +49,13 @@ def build_corpus(config: CorpusConfig, parents: dict[str, Path], out: Path, work
         nats, size = 0.0, 0
         with (out / f"{split}.jsonl").open("w", encoding="utf-8") as file:
             for doc in world.documents(split, config.size(split), config.seed):
-                file.write(json.dumps({"id": doc.id, "kind": doc.kind, "text": doc.text,
-                                       "nats": doc.nats}, ensure_ascii=False) + "\n")
+                file.write(
+                    json.dumps(
+                        {"id": doc.id, "kind": doc.kind, "text": doc.text, "nats": doc.nats},
+                        ensure_ascii=False,
+                    )
+                    + "\n"
+                )
                 nats, size, done = nats + doc.nats, size + len(doc.text.encode()), done + 1
                 if done % 1000 == 0:
                     progress(done / total, f"{split}: {done:,} of {total:,} documents")
@@ -67,8 +73,9 @@ def read_documents(corpus: Path, split: str) -> Iterator[dict]:
         yield from map(json.loads, file)
 
 
-def build_tokenizer(config: TokenizerConfig, parents: dict[str, Path], out: Path, work: Path,
-                    progress: Progress) -> dict[str, float]:
+def build_tokenizer(
+    config: TokenizerConfig, parents: dict[str, Path], out: Path, work: Path, progress: Progress
+) -> dict[str, float]:
     """Train on the corpus's train split alone; write `tokenizer.json`."""
     progress(0.0, "counting words")
     texts = (doc["text"] for doc in read_documents(parents["corpus"], "train"))
@@ -76,8 +83,10 @@ def build_tokenizer(config: TokenizerConfig, parents: dict[str, Path], out: Path
     tokenizer.save(out / "tokenizer.json")
     progress(0.9, "measuring on the validation split")
     held_out = [doc["text"] for doc in read_documents(parents["corpus"], "validation")]
-    return {"vocab_size": float(tokenizer.vocab_size),
-            "bytes_per_token": bytes_per_token(tokenizer, held_out)}
+    return {
+        "vocab_size": float(tokenizer.vocab_size),
+        "bytes_per_token": bytes_per_token(tokenizer, held_out),
+    }
 
 
 def bytes_per_token(tokenizer: Tokenizer, texts: list[str]) -> float:

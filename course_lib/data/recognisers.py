@@ -16,36 +16,137 @@ Candidate = tuple[int, int, bool, str]
 PSEUDONYM = re.compile(r"person-[0-9a-f]{8}@example\.org\Z")
 # As printed on cards: in one piece, in fours, or 4 + 6 + 5. Any run of digits and blanks would join
 # a card's number with the year behind it, and so lose it.
-CARD = re.compile(r"(?<![\w.+-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
-                  r"|\d{4}([ -])\d{6}\2\d{5})(?![\w-])")
+CARD = re.compile(
+    r"(?<![\w.+-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
+    r"|\d{4}([ -])\d{6}\2\d{5})(?![\w-])"
+)
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?= ?[A-Z0-9])")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*[0-9A-Fa-f](?![\w:])")
-PHONE = re.compile(r"(?<![\w+.])(?:\+\d(?:[ .()/-]{0,2}\d){6,17}"
-                   r"|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}([-. ])\d{3}\1\d{4})(?![\w-]|\.\d)")
+PHONE = re.compile(
+    r"(?<![\w+.])(?:\+\d(?:[ .()/-]{0,2}\d){6,17}"
+    r"|\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}([-. ])\d{3}\1\d{4})(?![\w-]|\.\d)"
+)
 NAME_WORD = r"[^\W\d_a-z][^\W\d_A-Z]+(?:[-'][^\W\d_]+)?"
 NAME = re.compile(
     rf"\b(?:(?:(?:[Ww]ritten|[Cc]reated|[Cc]ontributed|[Mm]aintained|[Ii]mplemented)\s+by"
     rf"|[Aa]uthors?:|[Cc]opyright\s+(?:\([Cc]\)\s*)?(?:[\d, -]+)?)\s*"
     rf"(?P<two>{NAME_WORD}(?:\s+(?:[A-Z]\.\s*)?{NAME_WORD}){{1,2}})"
-    rf"|(?:Mr|Mrs|Ms|Dr|Prof)\.?\s+(?P<one>{NAME_WORD}(?:\s+{NAME_WORD})?))")
+    rf"|(?:Mr|Mrs|Ms|Dr|Prof)\.?\s+(?P<one>{NAME_WORD}(?:\s+{NAME_WORD})?))"
+)
 
 IBAN_LENGTHS = {  # SWIFT, IBAN Registry: characters in all, for the countries that we know
-    "AD": 24, "AE": 23, "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22,
-    "DK": 18, "EE": 20, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28,
-    "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31,
-    "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "SA": 24, "SE": 24, "SI": 19, "SK": 24,
-    "SM": 27, "TR": 26,
+    "AD": 24,
+    "AE": 23,
+    "AT": 20,
+    "BE": 16,
+    "BG": 22,
+    "CH": 21,
+    "CY": 28,
+    "CZ": 24,
+    "DE": 22,
+    "DK": 18,
+    "EE": 20,
+    "ES": 24,
+    "FI": 18,
+    "FR": 27,
+    "GB": 22,
+    "GR": 27,
+    "HR": 21,
+    "HU": 28,
+    "IE": 22,
+    "IS": 26,
+    "IT": 27,
+    "LI": 21,
+    "LT": 20,
+    "LU": 20,
+    "LV": 21,
+    "MC": 27,
+    "MT": 31,
+    "NL": 18,
+    "NO": 15,
+    "PL": 28,
+    "PT": 25,
+    "RO": 24,
+    "SA": 24,
+    "SE": 24,
+    "SI": 19,
+    "SK": 24,
+    "SM": 27,
+    "TR": 26,
 }
 CALLING_CODES = frozenset(  # ITU E.164: codes of one, two and three digits that are assigned
-    [1, 7, 20, 27, *range(30, 35), 36, 39, 40, 41, *range(43, 50), *range(51, 59),
-     *range(60, 67), 81, 82, 84, 86, *range(90, 96), 98, 211, 212, 213, 216, 218,
-     *range(220, 270), 290, 291, *range(297, 300), *range(350, 360), *range(370, 383),
-     385, 386, 387, 389, 420, 421, 423, *range(500, 510), *range(590, 600), *range(670, 693),
-     850, 852, 853, 855, 856, 880, 886, *range(960, 969), *range(970, 978), *range(992, 997), 998])
-NOBODY = tuple(map(ipaddress.ip_network, (  # addresses that point at no one's machine
-    "0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
-    "192.0.2.0/24", "224.0.0.0/3", "fe80::/10", "fc00::/7", "ff00::/8")))
+    [
+        1,
+        7,
+        20,
+        27,
+        *range(30, 35),
+        36,
+        39,
+        40,
+        41,
+        *range(43, 50),
+        *range(51, 59),
+        *range(60, 67),
+        81,
+        82,
+        84,
+        86,
+        *range(90, 96),
+        98,
+        211,
+        212,
+        213,
+        216,
+        218,
+        *range(220, 270),
+        290,
+        291,
+        *range(297, 300),
+        *range(350, 360),
+        *range(370, 383),
+        385,
+        386,
+        387,
+        389,
+        420,
+        421,
+        423,
+        *range(500, 510),
+        *range(590, 600),
+        *range(670, 693),
+        850,
+        852,
+        853,
+        855,
+        856,
+        880,
+        886,
+        *range(960, 969),
+        *range(970, 978),
+        *range(992, 997),
+        998,
+    ]
+)
+NOBODY = tuple(
+    map(
+        ipaddress.ip_network,
+        (  # addresses that point at no one's machine
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "192.0.2.0/24",
+            "224.0.0.0/3",
+            "fe80::/10",
+            "fc00::/7",
+            "ff00::/8",
+        ),
+    )
+)
 VERSION = re.compile(r"(?i)(?:\bv|\bver(?:sion)?|\brelease|\bbuild|[=<>~^]=|\bsection|§)\.?\s*\Z")
 
 
@@ -99,7 +200,8 @@ def ibans(text: str) -> Iterator[Candidate]:
             yield *found.span(), False, f"no IBAN begins with {found[0][:2]}"
             continue
         whole = re.compile(rf"(?:[A-Z0-9] ?){{{length - 1}}}[A-Z0-9](?!\w)").match(
-            text, found.start())
+            text, found.start()
+        )
         if not whole:
             yield *found.span(), False, f"not {length} characters, as in {found[0][:2]}"
         elif not mod97(whole[0].replace(" ", "")):
@@ -111,7 +213,7 @@ def ibans(text: str) -> Iterator[Candidate]:
 def addresses(text: str) -> Iterator[Candidate]:
     """IP addresses, version 4 and 6. Four small numbers behind "version" are a version."""
     for found in IPV4.finditer(text):
-        if VERSION.search(text[max(0, found.start() - 12):found.start()]):
+        if VERSION.search(text[max(0, found.start() - 12) : found.start()]):
             yield *found.span(), False, "a version or section number"
         else:
             yield *found.span(), *_machine(found[0])
@@ -163,4 +265,10 @@ def names(text: str) -> Iterator[Candidate]:
 
 # In the order in which they win: what a checksum proves comes before what a shape suggests.
 RECOGNISERS: dict[str, Callable[[str], Iterator[Candidate]]] = {
-    "email": emails, "iban": ibans, "card": cards, "ip": addresses, "phone": phones, "name": names}
+    "email": emails,
+    "iban": ibans,
+    "card": cards,
+    "ip": addresses,
+    "phone": phones,
+    "name": names,
+}

@@ -31,8 +31,13 @@ class Trimmed:
     cuts: list[Cut]
 
 
-def cut_repeated(texts: Sequence[str], unit: str = "paragraph", min_words: int = 5, *,
-                 keys: Sequence[str] | None = None) -> Trimmed:
+def cut_repeated(
+    texts: Sequence[str],
+    unit: str = "paragraph",
+    min_words: int = 5,
+    *,
+    keys: Sequence[str] | None = None,
+) -> Trimmed:
     """Cut every line or paragraph of `min_words` words or more that stood before.
 
     Parts are equal where they differ in nothing but white space. Raises ValueError for a unit

@@ -26,8 +26,10 @@ class ShardWriter:
 
     def __init__(self, folder: Path, vocab_size: int, shard_tokens: int = 10_000_000):
         if vocab_size < 1 or vocab_size > 2**32 or shard_tokens < 1:
-            raise ValueError(f"vocab_size={vocab_size}, shard_tokens={shard_tokens}: expected 1 "
-                             "to 2**32 and at least 1")
+            raise ValueError(
+                f"vocab_size={vocab_size}, shard_tokens={shard_tokens}: expected 1 "
+                "to 2**32 and at least 1"
+            )
         self.folder, self.vocab_size, self.shard_tokens = folder, vocab_size, shard_tokens
         self.dtype = np.dtype("<u2" if vocab_size <= 2**16 else "<u4")
         self.shards: list[dict] = []
@@ -40,8 +42,9 @@ class ShardWriter:
         array = np.asarray(ids, np.int64)
         if not array.size or array.min() < 0 or array.max() >= self.vocab_size:
             span = f"{array.min()} to {array.max()}" if array.size else "none"
-            raise ValueError(f"a document has ids {span}: expected some, 0 to "
-                             f"{self.vocab_size - 1}")
+            raise ValueError(
+                f"a document has ids {span}: expected some, 0 to {self.vocab_size - 1}"
+            )
         self._documents.append(array.astype(self.dtype))
         self._tokens += len(array)
         if self._tokens >= self.shard_tokens:
@@ -61,14 +64,24 @@ class ShardWriter:
         lengths = np.array([len(d) for d in self._documents], "<u4").tobytes()
         (self.folder / name).write_bytes(ids)
         (self.folder / name).with_suffix(".len").write_bytes(lengths)
-        self.shards.append({"file": name, "documents": len(self._documents),
-                            "tokens": self._tokens, "sha256": hashlib.sha256(ids).hexdigest(),
-                            "lengths_sha256": hashlib.sha256(lengths).hexdigest()})
+        self.shards.append(
+            {
+                "file": name,
+                "documents": len(self._documents),
+                "tokens": self._tokens,
+                "sha256": hashlib.sha256(ids).hexdigest(),
+                "lengths_sha256": hashlib.sha256(lengths).hexdigest(),
+            }
+        )
         self._documents, self._tokens = [], 0
 
 
-def write_shards(documents: Iterable[Sequence[int]], folder: Path, vocab_size: int,
-                 shard_tokens: int = 10_000_000) -> "Shards":
+def write_shards(
+    documents: Iterable[Sequence[int]],
+    folder: Path,
+    vocab_size: int,
+    shard_tokens: int = 10_000_000,
+) -> "Shards":
     """Write documents to shards and open them."""
     writer = ShardWriter(folder, vocab_size, shard_tokens)
     for ids in documents:
@@ -113,9 +126,14 @@ class Shards:
         return (self[number] for number in range(len(self)))
 
     def _check(self, shard: dict, verify: bool) -> None:
-        files = ((shard["file"], shard["tokens"] * self.dtype.itemsize, shard["sha256"]),
-                 (shard["file"].replace(".bin", ".len"), shard["documents"] * 4,
-                  shard["lengths_sha256"]))
+        files = (
+            (shard["file"], shard["tokens"] * self.dtype.itemsize, shard["sha256"]),
+            (
+                shard["file"].replace(".bin", ".len"),
+                shard["documents"] * 4,
+                shard["lengths_sha256"],
+            ),
+        )
         for name, size, digest in files:
             path = self.folder / name
             if not path.exists() or path.stat().st_size != size:

@@ -63,15 +63,16 @@ def shingle_block(texts: Sequence[str], ngram: int) -> ShingleBlock:
         return ShingleBlock(np.zeros(0, np.uint32), counts)
     total = np.zeros(len(code) - ngram + 1, np.uint64)
     for place in range(ngram):
-        total += code[place:place + len(total)]
+        total += code[place : place + len(total)]
         total *= MIX
     inside = np.ones(len(total), bool)  # and not across the border of two texts
     inside[np.cumsum(counts)[:-1, None] - np.arange(1, ngram)] = False
     return ShingleBlock((total[inside] >> np.uint64(32)).astype(np.uint32), counts - ngram + 1)
 
 
-def word_codes(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, " words"],
-                                              Int[np.ndarray, " texts"]]:
+def word_codes(
+    texts: Sequence[str],
+) -> tuple[UInt64[np.ndarray, " words"], Int[np.ndarray, " texts"]]:
     """A 64-bit code of each word of all texts, and each text's number of words.
 
     The texts lie in one buffer, their words between spaces. Eight bytes of every word are read at
@@ -94,7 +95,7 @@ def word_codes(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, " words"],
         if not len(todo):
             break
     for word in todo:
-        rest = data[starts[word] + WORD_BYTES:starts[word] + sizes[word]]
+        rest = data[starts[word] + WORD_BYTES : starts[word] + sizes[word]]
         code[word] += np.uint64(zlib.crc32(rest))
     ends = np.cumsum([len(part) + 1 for part in parts]).astype(np.int64)
     return code, np.diff(np.searchsorted(starts, ends), prepend=0)
@@ -121,8 +122,9 @@ def jaccard(a: UInt32[np.ndarray, " size_a"], b: UInt32[np.ndarray, " size_b"]) 
     return shared / (len(a) + len(b) - shared)
 
 
-def jaccards(texts: Sequence[str], pairs: Int[np.ndarray, "pairs 2"],
-             ngram: int) -> Float64[np.ndarray, " pairs"]:
+def jaccards(
+    texts: Sequence[str], pairs: Int[np.ndarray, "pairs 2"], ngram: int
+) -> Float64[np.ndarray, " pairs"]:
     """The true similarity of many pairs of texts, in blocks of some 4 MB of text.
 
     A block holds both sets of every pair as keys (number of the pair, shingle). Sorted, a shared
@@ -136,8 +138,9 @@ def jaccards(texts: Sequence[str], pairs: Int[np.ndarray, "pairs 2"],
     return scores
 
 
-def _block_jaccards(texts: Sequence[str], pairs: Int[np.ndarray, "pairs 2"],
-                    ngram: int) -> Float64[np.ndarray, " pairs"]:
+def _block_jaccards(
+    texts: Sequence[str], pairs: Int[np.ndarray, "pairs 2"], ngram: int
+) -> Float64[np.ndarray, " pairs"]:
     used, place = np.unique(pairs, return_inverse=True)
     sets = shingle_block([texts[i] for i in used], ngram).unique()
     members = place.reshape(-1)  # a0 b0 a1 b1 …

@@ -39,8 +39,9 @@ def expected_distance(cosine: float) -> float:
     return BITS * acos(cosine) / pi
 
 
-def near_simhashes(codes: UInt64[np.ndarray, " texts"],
-                   distance: int) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " pairs"]]:
+def near_simhashes(
+    codes: UInt64[np.ndarray, " texts"], distance: int
+) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " pairs"]]:
     """Every pair at most `distance` bits apart, with its distance; none is missed.
 
     Raises ValueError for a distance below 0 or above 15: pieces get too short to separate texts.
@@ -48,22 +49,26 @@ def near_simhashes(codes: UInt64[np.ndarray, " texts"],
     if not 0 <= distance <= 15:
         raise ValueError(f"distance={distance} must be between 0 and 15 bits")
     cuts = np.linspace(0, BITS, distance + 2).astype(int)
-    pieces = [codes >> np.uint64(low) & np.uint64(2 ** int(high - low) - 1)
-              for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
+    pieces = [
+        codes >> np.uint64(low) & np.uint64(2 ** int(high - low) - 1)
+        for low, high in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
     found = buckets(np.stack(pieces, axis=1))
     pairs = np.concatenate([found.stars(), found.open_pairs(np.arange(len(codes)))])
     apart = hamming(codes[pairs[:, 0]], codes[pairs[:, 1]])
     return pairs[apart <= distance], apart[apart <= distance]
 
 
-def deduplicate_simhash(texts: Sequence[str], distance: int = 3, ngram: int = 1, *,
-                        keys: Sequence[str] | None = None) -> Deduplicated:
+def deduplicate_simhash(
+    texts: Sequence[str], distance: int = 3, ngram: int = 1, *, keys: Sequence[str] | None = None
+) -> Deduplicated:
     """Keep one of each cluster of texts within `distance` bits; a score is the share of bits."""
     order = ranking(texts, keys)
     codes = simhashes(shingle_block([texts[i] for i in order], ngram))
     pairs, apart = near_simhashes(codes, distance)
-    edges = ((a, b, 1 - bits / BITS)
-             for (a, b), bits in zip(pairs.tolist(), apart.tolist(), strict=True))
+    edges = (
+        (a, b, 1 - bits / BITS) for (a, b), bits in zip(pairs.tolist(), apart.tolist(), strict=True)
+    )
     return settle(edges, order, texts, compared=len(pairs))
 
 

@@ -29,8 +29,9 @@ def source(name: str, **options) -> Iterator[Record]:
     raise ValueError(f"source {name!r} is not one of {', '.join(SOURCES)}")
 
 
-def world_records(split: str = "train", n: int = 1000, seed: int = 0,
-                  world: World | None = None) -> Iterator[Record]:
+def world_records(
+    split: str = "train", n: int = 1000, seed: int = 0, world: World | None = None
+) -> Iterator[Record]:
     """Documents of the micro-world with their exact surprisal in nats."""
     for doc in (world or World(WorldConfig())).documents(split, n, seed):
         yield Record(f"world/{doc.id}", doc.text, "world", "MIT", doc.kind, doc.nats)

@@ -54,8 +54,9 @@ def substring_ranks(data: bytes, length: int) -> Int[np.ndarray, " size"]:
     return ranks
 
 
-def repeated_spans(texts: Sequence[str], length: int = 100, *,
-                   keys: Sequence[str] | None = None) -> list[Span]:
+def repeated_spans(
+    texts: Sequence[str], length: int = 100, *, keys: Sequence[str] | None = None
+) -> list[Span]:
     """Spans of `length` bytes of UTF-8 or more that stood before: in the same or a lower document.
 
     Windows that overlap make one span; its witness is that of its first window. No span reaches
@@ -76,13 +77,15 @@ def repeated_spans(texts: Sequence[str], length: int = 100, *,
     spans = []
     for a, z, other in zip(here[begin].tolist(), stop.tolist(), there[begin].tolist(), strict=True):
         base, twin = int(starts[owner[a]]), owner[other]
-        spans.append(Span(order[owner[a]], a - base, z - base, order[twin],
-                          other - int(starts[twin])))
+        spans.append(
+            Span(order[owner[a]], a - base, z - base, order[twin], other - int(starts[twin]))
+        )
     return sorted(spans, key=lambda span: (span.index, span.start))
 
 
-def _stood_before(ranks: Int[np.ndarray, " windows"], place: Int[np.ndarray, " windows"]
-                  ) -> tuple[Int[np.ndarray, " again"], Int[np.ndarray, " again"]]:
+def _stood_before(
+    ranks: Int[np.ndarray, " windows"], place: Int[np.ndarray, " windows"]
+) -> tuple[Int[np.ndarray, " again"], Int[np.ndarray, " again"]]:
     """Places of the windows that are not the first of their rank, and the places of those first."""
     _, first, group = np.unique(ranks, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[group] != np.arange(len(place)))
@@ -116,5 +119,5 @@ def _doubled(ranks: Int[np.ndarray, " size"], step: int) -> Int[np.ndarray, " si
     sorted_pairs = pairs[order]
     number = np.concatenate([[0], np.cumsum(sorted_pairs[1:] != sorted_pairs[:-1])])
     doubled = np.empty(len(ranks), np.int64)
-    doubled[order] = number[:len(ranks)]
+    doubled[order] = number[: len(ranks)]
     return doubled

@@ -35,8 +35,9 @@ def byte_alphabet() -> list[int]:
 def visible_bytes() -> dict[int, str]:
     """GPT-2's one printable character for each byte (space is `Ġ`, newline is `Ċ`)."""
     order = byte_alphabet()
-    return {byte: chr(byte if place < 188 else 256 + place - 188)
-            for place, byte in enumerate(order)}
+    return {
+        byte: chr(byte if place < 188 else 256 + place - 188) for place, byte in enumerate(order)
+    }
 
 
 def byte_symbols(n_specials: int) -> dict[int, str]:
@@ -57,8 +58,12 @@ class Tokenizer:
     by code (`course_lib.data.chat`, `course_lib.data.packing`).
     """
 
-    def __init__(self, merges: Iterable[Pair], specials: Sequence[str] = SPECIAL_TOKENS,
-                 pattern: str = "course"):
+    def __init__(
+        self,
+        merges: Iterable[Pair],
+        specials: Sequence[str] = SPECIAL_TOKENS,
+        pattern: str = "course",
+    ):
         self.specials = tuple(specials)
         self.pattern = pattern_named(pattern)
         self.merges = list(merges)
@@ -67,9 +72,11 @@ class Tokenizer:
         first_new = len(self.token_bytes)
         for pair in self.merges:
             if not len(self.specials) <= min(pair) <= max(pair) < len(self.token_bytes):
-                raise ValueError(f"merge {len(self.token_bytes) - first_new} joins the ids {pair}: "
-                                 f"only {len(self.specials)} to {len(self.token_bytes) - 1} are "
-                                 "bytes or were made by then")
+                raise ValueError(
+                    f"merge {len(self.token_bytes) - first_new} joins the ids {pair}: "
+                    f"only {len(self.specials)} to {len(self.token_bytes) - 1} are "
+                    "bytes or were made by then"
+                )
             self.token_bytes.append(self.token_bytes[pair[0]] + self.token_bytes[pair[1]])
         self._symbols = byte_symbols(len(self.specials))
         self._table = MergeTable(self.merges, first_new)
@@ -135,8 +142,11 @@ class Tokenizer:
         return "".join(table[byte] for byte in self.token_bytes[token_id])
 
     def save(self, path: str | Path) -> None:
-        state = {"pattern": self.pattern.expression, "specials": self.specials,
-                 "merges": self.merges}
+        state = {
+            "pattern": self.pattern.expression,
+            "specials": self.specials,
+            "merges": self.merges,
+        }
         Path(path).write_text(json.dumps(state), encoding="utf-8")
 
     @classmethod
@@ -144,8 +154,10 @@ class Tokenizer:
         state = json.loads(Path(path).read_text(encoding="utf-8"))
         known = {pattern.expression: name for name, pattern in PATTERNS.items()}
         if state["pattern"] not in known:
-            raise ValueError(f"{path} was trained with pattern {state['pattern']!r}; "
-                             f"this version reads {', '.join(known.values())} only")
+            raise ValueError(
+                f"{path} was trained with pattern {state['pattern']!r}; "
+                f"this version reads {', '.join(known.values())} only"
+            )
         merges = [(left, right) for left, right in state["merges"]]
         return cls(merges, state["specials"], known[state["pattern"]])
 
@@ -160,19 +172,31 @@ class Tokenizer:
         from transformers import PreTrainedTokenizerFast
 
         names = [self.token(i) for i in range(self.vocab_size)]
-        hub = HubTokenizer(models.BPE(
-            vocab={name: i for i, name in enumerate(names)},
-            merges=[(names[left], names[right]) for left, right in self.merges]))
-        hub.pre_tokenizer = pre_tokenizers.Sequence([
-            pre_tokenizers.Split(Regex(self.pattern.expression), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        hub = HubTokenizer(
+            models.BPE(
+                vocab={name: i for i, name in enumerate(names)},
+                merges=[(names[left], names[right]) for left, right in self.merges],
+            )
+        )
+        hub.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(self.pattern.expression), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
         hub.decoder = decoders.ByteLevel()
-        hub.add_special_tokens([AddedToken(s, special=True, normalized=False)
-                                for s in self.specials])
+        hub.add_special_tokens(
+            [AddedToken(s, special=True, normalized=False) for s in self.specials]
+        )
         return PreTrainedTokenizerFast(
-            tokenizer_object=hub, eos_token="<|eos|>", bos_token="<|eos|>", pad_token="<|eos|>",
+            tokenizer_object=hub,
+            eos_token="<|eos|>",
+            bos_token="<|eos|>",
+            pad_token="<|eos|>",
             additional_special_tokens=[s for s in self.specials if s != "<|eos|>"],
-            clean_up_tokenization_spaces=False, chat_template=CHAT_TEMPLATE)
+            clean_up_tokenization_spaces=False,
+            chat_template=CHAT_TEMPLATE,
+        )
 
 
 class _Cache(dict):
@@ -204,9 +228,10 @@ def train_on_counts(counts: Counter[str], vocab_size: int, pattern: str = "cours
     """The same from counted pre-tokens, such as the sum of what many workers counted."""
     base = len(SPECIAL_TOKENS) + 256
     if vocab_size < base:
-        raise ValueError(f"vocab_size={vocab_size} is too small: {len(SPECIAL_TOKENS)} special "
-                         f"tokens and 256 bytes need {base}")
+        raise ValueError(
+            f"vocab_size={vocab_size} is too small: {len(SPECIAL_TOKENS)} special "
+            f"tokens and 256 bytes need {base}"
+        )
     symbols = byte_symbols(len(SPECIAL_TOKENS))
     words = [as_symbols(piece, symbols) for piece in counts]
-    return Tokenizer(learn_merges(words, counts.values(), base, vocab_size - base),
-                     pattern=pattern)
+    return Tokenizer(learn_merges(words, counts.values(), base, vocab_size - base), pattern=pattern)

@@ -33,8 +33,12 @@ class Lexicon:
         """The listed words and phrases of a text, in order, repeats included."""
         words = [word.lower() for word in WORD.findall(text)]
         longest = max(entry.count(" ") + 1 for entry in self.entries)
-        return [phrase for i in range(len(words)) for n in range(1, longest + 1)
-                if i + n <= len(words) and (phrase := " ".join(words[i:i + n])) in self.entries]
+        return [
+            phrase
+            for i in range(len(words))
+            for n in range(1, longest + 1)
+            if i + n <= len(words) and (phrase := " ".join(words[i : i + n])) in self.entries
+        ]
 
     def verdict(self, text: str) -> Verdict:
         found = self.hits(text)
@@ -66,13 +70,16 @@ class Classifier:
         """The words and pairs whose weight, times how much they count here, is the largest."""
         row = self.vectoriser.transform([text]).tocoo()
         names, weights = self.vectoriser.get_feature_names_out(), self.model.coef_[0]
-        pushed = sorted(((value * weights[i], names[i]) for i, value in
-                         zip(row.col, row.data, strict=True)), reverse=True)
+        pushed = sorted(
+            ((value * weights[i], names[i]) for i, value in zip(row.col, row.data, strict=True)),
+            reverse=True,
+        )
         return [str(name) for push, name in pushed[:most] if push > 0]
 
 
-def train_classifier(texts: Iterable[str], abusive: Iterable[bool], *,
-                     threshold: float = 0.5) -> Classifier:
+def train_classifier(
+    texts: Iterable[str], abusive: Iterable[bool], *, threshold: float = 0.5
+) -> Classifier:
     """TF-IDF of words and pairs, then logistic regression: the recipe of fast quality filters.
 
     Raises ValueError unless both classes occur.

@@ -69,8 +69,9 @@ class WriteKeys:
                 block = []
             yield document
         parts.append(document_keys(block, self.config))
-        np.savez(self.folder / f"{rank:05d}.npz", ids=np.array(ids, str),
-                 keys=np.concatenate(parts))
+        np.savez(
+            self.folder / f"{rank:05d}.npz", ids=np.array(ids, str), keys=np.concatenate(parts)
+        )
 
 
 class Stored(Sequence):
@@ -105,8 +106,10 @@ class Decide:
         ids = [str(one) for part in loaded for one in part["ids"]]
         stored = Stored(sorted(self.texts.glob("*.parquet")))
         if len(stored) != len(ids):
-            raise ValueError(f"{self.texts} holds {len(stored)} texts for {len(ids)} band keys of "
-                             f"{self.keys}: was a task of the first run cut short?")
+            raise ValueError(
+                f"{self.texts} holds {len(stored)} texts for {len(ids)} band keys of "
+                f"{self.keys}: was a task of the first run cut short?"
+            )
         found = decide(np.concatenate([part["keys"] for part in loaded]), stored, self.config, ids)
         self.out.mkdir(parents=True, exist_ok=True)
         self._write(found, ids)
@@ -114,8 +117,12 @@ class Decide:
     def _write(self, found: Deduplicated, ids: list[str]) -> None:
         with (self.out / "removed.jsonl").open("w", encoding="utf-8") as file:
             for removal in found.removed:
-                file.write(json.dumps([ids[removal.index], ids[removal.kept],
-                                       ids[removal.witness], removal.score]) + "\n")
+                file.write(
+                    json.dumps(
+                        [ids[removal.index], ids[removal.kept], ids[removal.witness], removal.score]
+                    )
+                    + "\n"
+                )
 
 
 @dataclass(frozen=True)

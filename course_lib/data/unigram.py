@@ -17,8 +17,9 @@ Scores = dict[str, float]  # piece to natural logarithm of its probability
 UNKNOWN_PENALTY = 10.0  # below the rarest piece, as in SentencePiece
 
 
-def viterbi(word: str, scores: Mapping[str, float], longest: int | None = None,
-            without: str | None = None) -> tuple[list[str], float]:
+def viterbi(
+    word: str, scores: Mapping[str, float], longest: int | None = None, without: str | None = None
+) -> tuple[list[str], float]:
     """The most likely cut of `word` and its log probability. Time: len(word) x longest piece.
 
     A character that no piece covers stands for itself, at ten nats below the rarest piece.
@@ -38,21 +39,26 @@ def viterbi(word: str, scores: Mapping[str, float], longest: int | None = None,
                 best[end], start[end] = best[begin] + score, begin
     pieces, end = [], len(word)
     while end:
-        pieces.append(word[start[end]:end])
+        pieces.append(word[start[end] : end])
         end = start[end]
     return pieces[::-1], best[-1]
 
 
-def expected_counts(word: str, scores: Mapping[str, float],
-                    longest: int) -> tuple[dict[str, float], float]:
+def expected_counts(
+    word: str, scores: Mapping[str, float], longest: int
+) -> tuple[dict[str, float], float]:
     """How often each piece is used, on average over all cuts; and log P(word), summed over cuts.
 
     Forward-backward: alpha[i] is the probability of the first i characters, beta[i] of the rest;
     the piece from i to j is used with probability alpha[i] p(piece) beta[j] / P(word).
     """
     n = len(word)
-    edges = [(i, j, math.exp(scores[word[i:j]])) for j in range(1, n + 1)
-             for i in range(max(0, j - longest), j) if word[i:j] in scores]
+    edges = [
+        (i, j, math.exp(scores[word[i:j]]))
+        for j in range(1, n + 1)
+        for i in range(max(0, j - longest), j)
+        if word[i:j] in scores
+    ]
     alpha, beta = [1.0] + [0.0] * n, [0.0] * n + [1.0]
     for i, j, p in edges:  # in the order of their ends
         alpha[j] += alpha[i] * p
@@ -92,8 +98,9 @@ def seed_pieces(counts: Mapping[str, int], size: int, longest: int) -> Scores:
             for end in range(begin + 1, min(len(word), begin + longest) + 1):
                 found[word[begin:end]] += n
     single = {piece for piece in found if len(piece) == 1}
-    ranked = sorted((p for p in found if len(p) > 1 and found[p] > 1),
-                    key=lambda p: (-found[p] * len(p), p))
+    ranked = sorted(
+        (p for p in found if len(p) > 1 and found[p] > 1), key=lambda p: (-found[p] * len(p), p)
+    )
     kept = {piece: found[piece] for piece in [*sorted(single), *ranked[:size]]}
     norm = math.log(sum(kept.values()))
     return {piece: math.log(count) - norm for piece, count in kept.items()}
@@ -110,19 +117,30 @@ def prune(counts: Mapping[str, int], scores: Scores, keep: int) -> Scores:
         for piece in viterbi(word, scores, longest)[0]:
             used[piece] += n
     single = [piece for piece in scores if len(piece) == 1]
-    cost = {piece: used[piece] * (score - viterbi(piece, scores, longest, without=piece)[1])
-            for piece, score in scores.items() if len(piece) > 1}
+    cost = {
+        piece: used[piece] * (score - viterbi(piece, scores, longest, without=piece)[1])
+        for piece, score in scores.items()
+        if len(piece) > 1
+    }
     ranked = sorted(cost, key=lambda piece: (-cost[piece], piece))
-    return {piece: scores[piece] for piece in [*single, *ranked[:max(0, keep - len(single))]]}
+    return {piece: scores[piece] for piece in [*single, *ranked[: max(0, keep - len(single))]]}
 
 
-def train_unigram(counts: Mapping[str, int], vocab_size: int, *, longest: int = 8,
-                  seed_factor: int = 4, shrink: float = 0.75, em_steps: int = 2) -> Scores:
+def train_unigram(
+    counts: Mapping[str, int],
+    vocab_size: int,
+    *,
+    longest: int = 8,
+    seed_factor: int = 4,
+    shrink: float = 0.75,
+    em_steps: int = 2,
+) -> Scores:
     """Pieces with their log probabilities: seed, then (EM, prune) until `vocab_size` are left."""
     characters = {letter for word in counts for letter in word}
     if vocab_size < len(characters):
-        raise ValueError(f"vocab_size={vocab_size} is too small: the characters alone need "
-                         f"{len(characters)}")
+        raise ValueError(
+            f"vocab_size={vocab_size} is too small: the characters alone need {len(characters)}"
+        )
     scores = seed_pieces(counts, seed_factor * vocab_size, longest)
     while True:
         for _ in range(em_steps):

@@ -26,33 +26,56 @@ class VocabularyConfig:
     lr: float = 6e-3
 
 
-def compare_vocabularies(tokenizers: Sequence[Tokenizer], train_texts: Sequence[str],
-                         test_texts: Sequence[str], config: VocabularyConfig, seed: int = 0
-                         ) -> list[dict[str, float]]:
+def compare_vocabularies(
+    tokenizers: Sequence[Tokenizer],
+    train_texts: Sequence[str],
+    test_texts: Sequence[str],
+    config: VocabularyConfig,
+    seed: int = 0,
+) -> list[dict[str, float]]:
     """For each tokenizer, a model trained for `config.flops`: bits a byte on other texts."""
     return [one_vocabulary(tok, train_texts, test_texts, config, seed) for tok in tokenizers]
 
 
-def one_vocabulary(tok: Tokenizer, train_texts: Sequence[str], test_texts: Sequence[str],
-                   config: VocabularyConfig, seed: int) -> dict[str, float]:
-    shape = ModelConfig(vocab_size=tok.vocab_size, d_model=config.d_model,
-                        n_layers=config.n_layers, n_heads=2, n_kv_heads=1,
-                        d_ff=176, max_seq=config.seq_len)
+def one_vocabulary(
+    tok: Tokenizer,
+    train_texts: Sequence[str],
+    test_texts: Sequence[str],
+    config: VocabularyConfig,
+    seed: int,
+) -> dict[str, float]:
+    shape = ModelConfig(
+        vocab_size=tok.vocab_size,
+        d_model=config.d_model,
+        n_layers=config.n_layers,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=176,
+        max_seq=config.seq_len,
+    )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     table = tok.vocab_size * config.d_model
     body = sum(weight.numel() for weight in model.parameters()) - table
     steps = max(1, round(config.flops / (6 * (body + table) * config.rows * config.seq_len)))
     rows = _rows(tok, train_texts, config.seq_len)
-    train(model, lambda step: batch(rows, step, config.rows, seed),
-          TrainConfig(steps=steps, batch_rows=config.rows, lr=config.lr), eos_id=tok.eos_id)
+    train(
+        model,
+        lambda step: batch(rows, step, config.rows, seed),
+        TrainConfig(steps=steps, batch_rows=config.rows, lr=config.lr),
+        eos_id=tok.eos_id,
+    )
     size = sum(len(text.encode()) for text in test_texts)
     loss = validation_loss(model, _rows(tok, test_texts, config.seq_len), tok.eos_id)
     tokens = steps * config.rows * config.seq_len
     test_tokens = sum(map(len, tok.encode_batch(test_texts)))
-    return {"vocabulary": tok.vocab_size, "bytes a token": size / test_tokens,
-            "tokens read": tokens, "bytes read": tokens * size / test_tokens,
-            "share of weights in the table": table / (body + table),
-            "bits a byte": loss.bits_per_byte(size)}
+    return {
+        "vocabulary": tok.vocab_size,
+        "bytes a token": size / test_tokens,
+        "tokens read": tokens,
+        "bytes read": tokens * size / test_tokens,
+        "share of weights in the table": table / (body + table),
+        "bits a byte": loss.bits_per_byte(size),
+    }
 
 
 def _rows(tok: Tokenizer, texts: Sequence[str], seq_len: int):

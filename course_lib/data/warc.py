@@ -54,8 +54,9 @@ class WarcRecord:
         return "html" if self.mime in HTML else "text"
 
 
-def read_warc(path: str | Path, cap: int = 8 << 30,
-              max_block: int = 16 << 20) -> Iterator[WarcRecord | WarcFault]:
+def read_warc(
+    path: str | Path, cap: int = 8 << 30, max_block: int = 16 << 20
+) -> Iterator[WarcRecord | WarcFault]:
     """The records of a WARC file, gzipped or not, in order; a broken one as its fault.
 
     Behind a header that can't be read, reading goes on at the next line that begins with `WARC/1`.
@@ -119,8 +120,12 @@ def _to_next_record(stream: Stream) -> None:
 
 
 def _made(fields: dict[str, str], block: bytes) -> WarcRecord | WarcFault:
-    named = {"type": "warc-type", "id": "warc-record-id", "url": "warc-target-uri",
-             "date": "warc-date"}
+    named = {
+        "type": "warc-type",
+        "id": "warc-record-id",
+        "url": "warc-target-uri",
+        "date": "warc-date",
+    }
     known = {name: fields.get(key, "").strip("<>") for name, key in named.items()}
     mime, charset = _content_type(fields.get("content-type", ""))
     if mime != "application/http":
@@ -135,8 +140,14 @@ def _made(fields: dict[str, str], block: bytes) -> WarcRecord | WarcFault:
         return body
     mime, charset = _content_type(headers.get("content-type", ""))
     code = status.split(b" ")[1:2]
-    return WarcRecord(**known, payload=body, mime=mime, charset=charset, headers=headers,
-                      status=int(code[0]) if code and code[0].isdigit() else None)
+    return WarcRecord(
+        **known,
+        payload=body,
+        mime=mime,
+        charset=charset,
+        headers=headers,
+        status=int(code[0]) if code and code[0].isdigit() else None,
+    )
 
 
 def _content_type(value: str) -> tuple[str, str]:

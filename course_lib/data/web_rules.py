@@ -19,13 +19,18 @@ Split = Callable[[str], Sequence[str]]
 Number = int | float
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
-POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies",
-          "use cookies")
+POLICY = (
+    "terms of use",
+    "privacy policy",
+    "cookie policy",
+    "uses cookies",
+    "use of cookies",
+    "use cookies",
+)
 
 
 def sentences_of(line: str) -> list[str]:
-    """Cut after . ! ? and white space. Deviation: C4 used nltk's Punkt, which knows abbreviations.
-    """
+    """Cut after . ! ? and white space. Deviation: C4 used nltk's Punkt, with abbreviations."""
     return [part for part in SENTENCE_END.split(line.strip()) if part]
 
 
@@ -59,16 +64,27 @@ def gopher(text: str, rules: GopherRules | None = None, words: Split = str.split
     lines, count, infinite = text.splitlines(), max(1, len(tokens)), float("inf")
     ellipses = text.count("...") + text.count("…")
     lettered = sum(any(map(str.isalpha, token)) for token in tokens)
-    return _first([
-        ("gopher: word length", sum(map(len, real)) / max(1, len(real)), rules.min_mean_word,
-         rules.max_mean_word),
-        ("gopher: hashes", text.count("#") / count, 0, rules.max_symbols),
-        ("gopher: ellipses", ellipses / count, 0, rules.max_symbols),
-        ("gopher: bullet lines", _share(lines, _bullet), 0, rules.max_bullets),
-        ("gopher: cut lines", _share(lines, _cut), 0, rules.max_ellipses),
-        ("gopher: few letters", lettered / count, rules.min_alphabetic, 1),
-        ("gopher: no stop words", len(STOP_WORDS & set(tokens)), rules.min_stop_words, infinite),
-    ])
+    return _first(
+        [
+            (
+                "gopher: word length",
+                sum(map(len, real)) / max(1, len(real)),
+                rules.min_mean_word,
+                rules.max_mean_word,
+            ),
+            ("gopher: hashes", text.count("#") / count, 0, rules.max_symbols),
+            ("gopher: ellipses", ellipses / count, 0, rules.max_symbols),
+            ("gopher: bullet lines", _share(lines, _bullet), 0, rules.max_bullets),
+            ("gopher: cut lines", _share(lines, _cut), 0, rules.max_ellipses),
+            ("gopher: few letters", lettered / count, rules.min_alphabetic, 1),
+            (
+                "gopher: no stop words",
+                len(STOP_WORDS & set(tokens)),
+                rules.min_stop_words,
+                infinite,
+            ),
+        ]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,25 +97,37 @@ class RepetitionRules:
     paragraph_characters: float = 0.20
     top_ngrams: tuple[tuple[int, float], ...] = ((2, 0.20), (3, 0.18), (4, 0.16))
     repeated_ngrams: tuple[tuple[int, float], ...] = (
-        (5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10))  # fmt: skip
+        (5, 0.15),
+        (6, 0.14),
+        (7, 0.13),
+        (8, 0.12),
+        (9, 0.11),
+        (10, 0.10),
+    )
 
 
-def repetition(text: str, rules: RepetitionRules | None = None, words: Split = str.split
-               ) -> Verdict:
+def repetition(
+    text: str, rules: RepetitionRules | None = None, words: Split = str.split
+) -> Verdict:
     """Repeated lines and paragraphs; the most frequent n-gram; all n-grams met a second time."""
     rules = rules or RepetitionRules()
     if not text.strip():
         return Verdict(False, "repetition: empty", "0 characters, at least 1")
     figures = []
     for name, parts, share, characters in (
-        ("paragraphs", re.split(r"\n{2,}", text.strip()), rules.paragraphs,
-         rules.paragraph_characters),
+        (
+            "paragraphs",
+            re.split(r"\n{2,}", text.strip()),
+            rules.paragraphs,
+            rules.paragraph_characters,
+        ),
         ("lines", re.split(r"\n+", text), rules.lines, rules.line_characters),
     ):
         again = _second_times(parts)
-        figures += [(f"repetition: {name}", len(again) / len(parts), 0, share),
-                    (f"repetition: characters in {name}", sum(map(len, again)) / len(text), 0,
-                     characters)]
+        figures += [
+            (f"repetition: {name}", len(again) / len(parts), 0, share),
+            (f"repetition: characters in {name}", sum(map(len, again)) / len(text), 0, characters),
+        ]
     tokens = words(text)
     for size, most in rules.top_ngrams:
         figures.append((f"repetition: top {size}-gram", _top(tokens, size) / len(text), 0, most))
@@ -197,8 +225,12 @@ class FineWebRules:
         return cls(max_repeated=0.01, max_line_ends=0.3)
 
 
-def fineweb(text: str, rules: FineWebRules | None = None, words: Split = str.split,
-            ends: Sequence[str] = (".", "!", "?", '"', "'", "…", "。", "？", "！")) -> Verdict:
+def fineweb(
+    text: str,
+    rules: FineWebRules | None = None,
+    words: Split = str.split,
+    ends: Sequence[str] = (".", "!", "?", '"', "'", "…", "。", "？", "！"),
+) -> Verdict:
     """Lines that end like sentences, lines that are short, characters in repeated lines.
 
     Deviation: `ends` is a short list; datatrove's holds the end marks of all scripts.
@@ -208,15 +240,29 @@ def fineweb(text: str, rules: FineWebRules | None = None, words: Split = str.spl
     if not lines:
         return Verdict(False, "fineweb: empty", "0 lines, at least 1")
     again = sum(map(len, _second_times(lines)))
-    return _first([
-        ("fineweb: ended lines", _share(lines, lambda line: line.endswith(tuple(ends))),
-         rules.min_ended_lines, 1),
-        ("fineweb: short lines", _share(lines, lambda line: len(line) <= rules.short), 0,
-         rules.max_short_lines),
-        ("fineweb: repeated lines", again / len(text.replace("\n", "")), 0, rules.max_repeated),
-        ("fineweb: line ends", text.count("\n") / max(1, len(words(text))), 0,
-         rules.max_line_ends),
-    ])
+    return _first(
+        [
+            (
+                "fineweb: ended lines",
+                _share(lines, lambda line: line.endswith(tuple(ends))),
+                rules.min_ended_lines,
+                1,
+            ),
+            (
+                "fineweb: short lines",
+                _share(lines, lambda line: len(line) <= rules.short),
+                0,
+                rules.max_short_lines,
+            ),
+            ("fineweb: repeated lines", again / len(text.replace("\n", "")), 0, rules.max_repeated),
+            (
+                "fineweb: line ends",
+                text.count("\n") / max(1, len(words(text))),
+                0,
+                rules.max_line_ends,
+            ),
+        ]
+    )
 
 
 def _first(figures: Sequence[tuple[str, Number, Number, Number]]) -> Verdict:

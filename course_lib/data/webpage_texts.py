@@ -1,7 +1,17 @@
 """The words of the pages that `webpages` makes: all of them written for this course."""
 
-TOPICS = ["Water mills", "Stone bridges", "Sourdough", "Old orchards", "Paper making",
-          "Hand looms", "Tidal clocks", "Beekeeping", "Dry walls", "River ferries"]
+TOPICS = [
+    "Water mills",
+    "Stone bridges",
+    "Sourdough",
+    "Old orchards",
+    "Paper making",
+    "Hand looms",
+    "Tidal clocks",
+    "Beekeeping",
+    "Dry walls",
+    "River ferries",
+]
 SENTENCES = [
     "People who know {topic} well will tell you that patience counts for more than strength.",
     "The oldest example in the valley is {n} years old and still in use on most weekdays.",
@@ -20,15 +30,34 @@ SENTENCES = [
     "Today there is a small museum, open on Sundays, and a path that leads around it.",
     "The material comes from a quarry {n} kilometres away and was once brought by sledge.",
 ]
-MENU = ["Home", "News", "Weather", "Shop", "Sign in", "Sports", "Jobs", "Travel", "Contact",
-        "Newsletter", "About us", "Help"]
-LINKS = ["Ten places to see before winter", "What your garden needs in March",
-         "The best boots for wet weather, tested", "Why the ferry is late again",
-         "Our readers' favourite walks", "How to choose a good rope",
-         "A week in the hills for little money"]
-BANNER = ("We and our partners use cookies to store and read information on your device. You "
-          "can accept all of them or choose which ones you allow. You can change your mind at any "
-          "time.")
+MENU = [
+    "Home",
+    "News",
+    "Weather",
+    "Shop",
+    "Sign in",
+    "Sports",
+    "Jobs",
+    "Travel",
+    "Contact",
+    "Newsletter",
+    "About us",
+    "Help",
+]
+LINKS = [
+    "Ten places to see before winter",
+    "What your garden needs in March",
+    "The best boots for wet weather, tested",
+    "Why the ferry is late again",
+    "Our readers' favourite walks",
+    "How to choose a good rope",
+    "A week in the hills for little money",
+]
+BANNER = (
+    "We and our partners use cookies to store and read information on your device. You "
+    "can accept all of them or choose which ones you allow. You can change your mind at any "
+    "time."
+)
 COMMENTS = [
     "I visited last year with my brother and we both thought that the guide talked far too much.",
     "Thanks for this. Could you write about the harbour next time, since nobody ever does that?",
@@ -37,10 +66,25 @@ COMMENTS = [
     "Does anyone know whether the path is open for people who come with a pram or a dog?",
     "I disagree with nearly everything in here but it was a pleasure to read, so well done.",
 ]
-INGREDIENTS = ["500 g flour", "a pinch of salt", "two eggs", "1 l water", "fresh yeast",
-               "three spoons of oil", "a lemon", "100 g nuts"]
-STEPS = ["Mix everything.", "Let it rest for an hour.", "Fold it twice.", "Heat the oven.",
-         "Bake until brown.", "Let it cool.", "Knead it well."]
+INGREDIENTS = [
+    "500 g flour",
+    "a pinch of salt",
+    "two eggs",
+    "1 l water",
+    "fresh yeast",
+    "three spoons of oil",
+    "a lemon",
+    "100 g nuts",
+]
+STEPS = [
+    "Mix everything.",
+    "Let it rest for an hour.",
+    "Fold it twice.",
+    "Heat the oven.",
+    "Bake until brown.",
+    "Let it cool.",
+    "Knead it well.",
+]
 FOREIGN = {
     "french": [
         "Le vieux moulin près de la rivière a été réparé l'été dernier.",

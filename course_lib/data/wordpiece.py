@@ -51,12 +51,19 @@ def best_pair(words: Words) -> tuple[str, str] | None:
     for each time the pair occurs. Ties go to the more frequent pair, then to the alphabet.
     """
     single, double = count_pairs(words)
-    return min(double, default=None, key=lambda pair: (
-        -double[pair] / (single[pair[0]] * single[pair[1]]), -double[pair], pair))
+    return min(
+        double,
+        default=None,
+        key=lambda pair: (-double[pair] / (single[pair[0]] * single[pair[1]]), -double[pair], pair),
+    )
 
 
-def train_wordpiece(counts: Mapping[str, int], vocab_size: int, min_count: int = 1,
-                    choose: Callable[[Words], tuple[str, str] | None] = best_pair) -> list[str]:
+def train_wordpiece(
+    counts: Mapping[str, int],
+    vocab_size: int,
+    min_count: int = 1,
+    choose: Callable[[Words], tuple[str, str] | None] = best_pair,
+) -> list[str]:
     """The vocabulary: `[UNK]`, every character seen, then one piece a merge.
 
     counts: how often each word occurs; min_count: words rarer than this are left out; choose:
@@ -65,8 +72,10 @@ def train_wordpiece(counts: Mapping[str, int], vocab_size: int, min_count: int =
     words = {tuple(pieces_of(word)): n for word, n in counts.items() if word and n >= min_count}
     vocabulary = [UNKNOWN, *sorted({piece for word in words for piece in word})]
     if vocab_size < len(vocabulary):
-        raise ValueError(f"vocab_size={vocab_size} is too small: {UNKNOWN} and the characters "
-                         f"seen need {len(vocabulary)}")
+        raise ValueError(
+            f"vocab_size={vocab_size} is too small: {UNKNOWN} and the characters "
+            f"seen need {len(vocabulary)}"
+        )
     known = set(vocabulary)
     while len(vocabulary) < vocab_size:
         pair = choose(words)
@@ -84,7 +93,7 @@ def merge(word: tuple[str, ...], pair: tuple[str, str], made: str) -> tuple[str,
     """`word` with every occurrence of `pair` replaced, from left to right."""
     out, place = [], 0
     while place < len(word):
-        if word[place:place + 2] == pair:
+        if word[place : place + 2] == pair:
             out.append(made)
             place += 2
         else:

@@ -17,9 +17,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         common = {"registry": self.registry, "namespace": "course"}
-        self.requests = Counter(
-            "requests", "Requests answered", ["endpoint", "status"], **common
-        )
+        self.requests = Counter("requests", "Requests answered", ["endpoint", "status"], **common)
         self.refusals = Counter("refusals", "Requests refused, by reason", ["code"], **common)
         self.tokens = Counter("tokens", "Tokens read and written", ["kind"], **common)
         self.running = Gauge("running", "Answers being written now", **common)
@@ -39,9 +37,7 @@ class Metrics:
         fill our memory."""
         self.requests.labels(path if path in ENDPOINTS else "other", str(status)).inc()
 
-    def finished(
-        self, *, prompt: int, completion: int, first: float | None, total: float
-    ) -> None:
+    def finished(self, *, prompt: int, completion: int, first: float | None, total: float) -> None:
         """Book one answer; `first` is None where the reader left before the first token."""
         self.tokens.labels("prompt").inc(prompt)
         self.tokens.labels("completion").inc(completion)

@@ -1,7 +1,7 @@
 """Talk to the course's model in a terminal, or feed it questions through a pipe.
 
-    course chat
-    printf 'Hello!\\nWhat is 3 plus 4?\\n' | course chat
+course chat
+printf 'Hello!\\nWhat is 3 plus 4?\\n' | course chat
 """
 
 import sys

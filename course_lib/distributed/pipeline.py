@@ -71,8 +71,11 @@ def simulate(
                 done.append(Task(stage=stage, name=name, start=start, end=end))
                 at[stage], moved = at[stage] + 1, True
         if not moved:
-            stuck = [f"stage {s} at {o[i]}" for s, (o, i) in enumerate(zip(orders, at, strict=True))
-                     if i < len(o)]  # fmt: skip
+            stuck = [
+                f"stage {s} at {o[i]}"
+                for s, (o, i) in enumerate(zip(orders, at, strict=True))
+                if i < len(o)
+            ]
             raise ValueError(f"the stages wait for each other: {', '.join(stuck)}")
     return done
 

@@ -126,10 +126,15 @@ class _Talk:
         if number is None:
             raise RuntimeError(f"call .{method} in the thread that your function was called in")
         sent = wire.encode(list(arguments), _handle_of)
-        self.send({
-            "call": number, "ask": method, "handle": handle, "arguments": sent,
-            "keywords": wire.encode(keywords, _handle_of),
-        })  # fmt: skip
+        self.send(
+            {
+                "call": number,
+                "ask": method,
+                "handle": handle,
+                "arguments": sent,
+                "keywords": wire.encode(keywords, _handle_of),
+            }
+        )
         reply = self.replies[number].get()
         wire.put_back(arguments, reply["changed"], self.proxy)
         if "error" in reply:

@@ -22,8 +22,11 @@ def make(limits: Limits, root: Path = ROOT) -> Path | None:
     if not (root / "cgroup.controllers").exists():
         return None
     folder = root / f"course-grading-{os.getpid()}-{next(_numbers)}"
-    values = {"memory.max": limits.resident, "memory.swap.max": 0,
-              "pids.max": limits.processes + OWN}  # fmt: skip
+    values = {
+        "memory.max": limits.resident,
+        "memory.swap.max": 0,
+        "pids.max": limits.processes + OWN,
+    }
     try:
         folder.mkdir()
         for name, value in values.items():

@@ -18,12 +18,37 @@ from course_lib.grading.roster import plain, read_roster, to_json
 
 SEED = 5
 NAMES = (
-    "Ada Berg", "Ben Castro", "Chi Dang", "Dora Eriksen", "Emil Farkas", "Fay Goldman", "Gus Hale",
-    "Hana Ito", "Ivo Jansen", "Jana Kovač", "Karim Lahlou", "Lea Müller", "Mio Nakano",
-    "Nora Olsen", "Omar Pérez", "Pia Quist", "Quinn Roy", "Rosa Silva", "Sami Toivonen",
-    "Tara Usman", "Udo Vogel", "Vera Wolf", "Wim Xander", "Xenia Young", "Yara Zeller",
-    "Zeno Abt", "Abe Brandt", "Bela Cohen", "Cem Demir", "Dana Ek",
-)  # fmt: skip
+    "Ada Berg",
+    "Ben Castro",
+    "Chi Dang",
+    "Dora Eriksen",
+    "Emil Farkas",
+    "Fay Goldman",
+    "Gus Hale",
+    "Hana Ito",
+    "Ivo Jansen",
+    "Jana Kovač",
+    "Karim Lahlou",
+    "Lea Müller",
+    "Mio Nakano",
+    "Nora Olsen",
+    "Omar Pérez",
+    "Pia Quist",
+    "Quinn Roy",
+    "Rosa Silva",
+    "Sami Toivonen",
+    "Tara Usman",
+    "Udo Vogel",
+    "Vera Wolf",
+    "Wim Xander",
+    "Xenia Young",
+    "Yara Zeller",
+    "Zeno Abt",
+    "Abe Brandt",
+    "Bela Cohen",
+    "Cem Demir",
+    "Dana Ek",
+)
 GOOD_UNTIL, PARTLY_UNTIL, WRONG_UNTIL = 10, 18, 23  # the rest is hostile, or no notebook at all
 
 
@@ -111,6 +136,9 @@ def _notebook(name: str, source: str, base: int, marked: bool = True) -> bytes:
 def _code(source: str, metadata: dict | None = None) -> dict:
     said = {"output_type": "stream", "name": "stdout", "text": "10 of 10 points"}  # means nothing
     return {
-        "cell_type": "code", "source": source, "metadata": metadata or {}, "outputs": [said],
+        "cell_type": "code",
+        "source": source,
+        "metadata": metadata or {},
+        "outputs": [said],
         "execution_count": 1,
-    }  # fmt: skip
+    }

@@ -24,9 +24,12 @@ def my_rope(x, positions):
     return {joined}
 """
 _ROPE_PARTS = {
-    "positions": "positions", "halves": "a, b = x.chunk(2, dim=-1)", "minus": "-", "plus": "+",
+    "positions": "positions",
+    "halves": "a, b = x.chunk(2, dim=-1)",
+    "minus": "-",
+    "plus": "+",
     "joined": "torch.cat((first, second), dim=-1)",
-}  # fmt: skip
+}
 
 
 def _rope(**changed: str) -> str:

@@ -34,8 +34,15 @@ from course_lib.grading.workers import Pool, Worker
 SEEDS = 3
 LONGEST = 5  # times the limit, for a check that waits for itself, on a machine that is busy
 MAX_SOURCE = 200_000  # characters of one answer
-SUSPECT = ("ended the worker", "ended by ", "ended without a reply", "sent no JSON", "not gradable",
-           "too much output", "out of memory")  # fmt: skip
+SUSPECT = (
+    "ended the worker",
+    "ended by ",
+    "ended without a reply",
+    "sent no JSON",
+    "not gradable",
+    "too much output",
+    "out of memory",
+)
 
 
 def grade(
@@ -68,9 +75,13 @@ def grade(
                 outcome = grade_answer(exercise, source, secret, worker)
             graded.append(outcome)
     return Result(
-        student=submission.student, digest="", graded=tuple(graded), problems=submission.problems,
-        seconds=time.monotonic() - began, sandboxed=pool.walled if pool else sandboxed,
-    )  # fmt: skip
+        student=submission.student,
+        digest="",
+        graded=tuple(graded),
+        problems=submission.problems,
+        seconds=time.monotonic() - began,
+        sandboxed=pool.walled if pool else sandboxed,
+    )
 
 
 def seeds_for(secret: bytes | int | str, exercise: str, source: str) -> list[int]:
@@ -101,9 +112,12 @@ def _without_running(exercise: Exercise, source: str) -> Graded | None:
 
 
 def grade_answer(
-    exercise: Exercise, source: str, secret: bytes | int | str, worker: Worker,
+    exercise: Exercise,
+    source: str,
+    secret: bytes | int | str,
+    worker: Worker,
     seconds: float | int | None = None,
-) -> Graded:  # fmt: skip
+) -> Graded:
     """Examine an answer with each seed, in a process of its own each; the lowest share counts.
 
     seconds: that it may take, with all seeds (the worker's limit).
@@ -126,8 +140,14 @@ def grade_answer(
             break
     spent = time.monotonic() - began
     if status:
-        low = Graded(exercise=exercise.name, points=0.0, out_of=exercise.points, status=status,
-                     said=said, review=_suspicion(status))  # fmt: skip
+        low = Graded(
+            exercise=exercise.name,
+            points=0.0,
+            out_of=exercise.points,
+            status=status,
+            said=said,
+            review=_suspicion(status),
+        )
     else:
         low = _verdict(exercise, source, reports)
     return replace(low, seconds=spent)
@@ -191,8 +211,13 @@ def _verdict(exercise: Exercise, source: str, reports: list[CheckReport]) -> Gra
     first = worst.smallest_failure
     detail = clean(first.detail) if first else ""
     if detail.startswith("Nothing here yet"):
-        return Graded(exercise=exercise.name, points=0.0, out_of=exercise.points,
-                      status="not attempted", tests=_tests(worst))  # fmt: skip
+        return Graded(
+            exercise=exercise.name,
+            points=0.0,
+            out_of=exercise.points,
+            status="not attempted",
+            tests=_tests(worst),
+        )
     status = "passed" if worst.share == 1 else "partly" if worst.share > 0 else "wrong"
     review = ""
     if max(report.share for report in reports) - worst.share > 0.5:
@@ -200,9 +225,15 @@ def _verdict(exercise: Exercise, source: str, reports: list[CheckReport]) -> Gra
     elif exercise.forbidden and worst.share > 0 and looks_names_up(source):
         review = "looks names up at run time, in an exercise that forbids some"
     return Graded(
-        exercise=exercise.name, points=points, out_of=exercise.points, status=status,
-        tests=_tests(worst), mistake=worst.mistake, said=without_values(detail), review=review,
-    )  # fmt: skip
+        exercise=exercise.name,
+        points=points,
+        out_of=exercise.points,
+        status=status,
+        tests=_tests(worst),
+        mistake=worst.mistake,
+        said=without_values(detail),
+        review=review,
+    )
 
 
 def _tests(report: CheckReport) -> tuple[tuple[bool, str], ...]:

@@ -53,8 +53,18 @@ def grades_rows(
     students: Sequence[Student], results: dict[str, Result], exercises: Sequence[str]
 ) -> list[list[object]]:
     """grades.csv: one row a student, one column an exercise."""
-    head = ["student", "name", *exercises, "points", "out of", "percent", "status", "seconds",
-            "sandbox", "problems"]  # fmt: skip
+    head = [
+        "student",
+        "name",
+        *exercises,
+        "points",
+        "out of",
+        "percent",
+        "status",
+        "seconds",
+        "sandbox",
+        "problems",
+    ]
     rows: list[list[object]] = [head]
     for student in students:
         result = results.get(student.submission.student)

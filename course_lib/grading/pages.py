@@ -116,13 +116,27 @@ def histogram(counts: Sequence[int]) -> Safe:
     for i, count in enumerate(counts):
         tall = height * count / top
         x, y = left + i * step, over + height - tall
-        parts.append(tag("rect", x=f"{x + 2:.1f}", y=f"{y:.1f}", width=f"{step - 4:.1f}",
-                         height=f"{tall:.1f}"))  # fmt: skip
+        parts.append(
+            tag(
+                "rect",
+                x=f"{x + 2:.1f}",
+                y=f"{y:.1f}",
+                width=f"{step - 4:.1f}",
+                height=f"{tall:.1f}",
+            )
+        )
         middle = f"{x + step / 2:.1f}"
         if count:
             parts.append(tag("text", count, x=middle, y=f"{y - 4:.1f}", text_anchor="middle"))
-        parts.append(tag("text", f"{i * 100 // len(counts)}", x=f"{x:.1f}", y=over + height + 16,
-                         text_anchor="middle"))  # fmt: skip
+        parts.append(
+            tag(
+                "text",
+                f"{i * 100 // len(counts)}",
+                x=f"{x:.1f}",
+                y=over + height + 16,
+                text_anchor="middle",
+            )
+        )
     floor = over + height
     parts.append(tag("text", "100", x=left + width, y=floor + 16, text_anchor="middle"))
     parts.append(tag("line", x1=left, y1=floor, x2=left + width, y2=floor))
@@ -130,8 +144,14 @@ def histogram(counts: Sequence[int]) -> Safe:
     parts.append(tag("text", label, x=left + width / 2, y=floor + 34, text_anchor="middle"))
     parts.append(tag("text", "students", x=4, y=12))
     described = ", ".join(f"{n} from {i * 10} %" for i, n in enumerate(counts) if n)
-    return tag("svg", *parts, viewBox=f"0 0 {left + width + 20} {floor + bottom}", role="img",
-               width=left + width + 20, aria_label=f"Students by score: {described}")  # fmt: skip
+    return tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {left + width + 20} {floor + bottom}",
+        role="img",
+        width=left + width + 20,
+        aria_label=f"Students by score: {described}",
+    )
 
 
 def _items(results: Sequence[Result], exercises: Sequence[str]) -> list[Safe]:

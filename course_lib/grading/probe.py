@@ -98,9 +98,14 @@ def _from_inside(limits: Limits) -> tuple[dict | None, str]:
     with seccomp_filter() as file:
         try:
             done = subprocess.run(
-                command(limits, file.fileno(), program), pass_fds=[file.fileno()],
-                capture_output=True, text=True, timeout=120, env={}, check=False,
-            )  # fmt: skip
+                command(limits, file.fileno(), program),
+                pass_fds=[file.fileno()],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                env={},
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             return None, str(error)
     try:

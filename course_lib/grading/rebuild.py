@@ -19,9 +19,17 @@ PYTHON_CELLS = ("%%time", "%%timeit", "%%capture", "%%prun")  # magics around or
 MAGIC = re.compile(r"^\s*(%|!|\?)|\?\s*$|^\s*[\w, ]+=\s*(%|!)\s*\w")
 OWN = "course_lib"
 LITERAL = (
-    ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.operator,
-    ast.unaryop, ast.expr_context,
-)  # fmt: skip
+    ast.Constant,
+    ast.Tuple,
+    ast.List,
+    ast.Set,
+    ast.Dict,
+    ast.UnaryOp,
+    ast.BinOp,
+    ast.operator,
+    ast.unaryop,
+    ast.expr_context,
+)
 
 
 @dataclass(frozen=True)
@@ -141,8 +149,9 @@ def _statement(cell: int, node: ast.stmt) -> Statement:
     binds, uses = _names(code)
     binds |= {_root(part) for part in _changed(node)} - {""}
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    return Statement(cell, node, frozenset(binds | ({"*"} if star else set())), frozenset(uses),
-                     _is_stub(node))  # fmt: skip
+    return Statement(
+        cell, node, frozenset(binds | ({"*"} if star else set())), frozenset(uses), _is_stub(node)
+    )
 
 
 def _names(code: CodeType) -> tuple[set[str], set[str]]:

@@ -17,9 +17,18 @@ from typing import Any
 
 # The first of these that a roster has is what its students are called by.
 KEYS = (
-    "student id", "username", "login", "sis login id", "email", "email address", "id", "identifier",
-    "student", "name", "full name",
-)  # fmt: skip
+    "student id",
+    "username",
+    "login",
+    "sis login id",
+    "email",
+    "email address",
+    "id",
+    "identifier",
+    "student",
+    "name",
+    "full name",
+)
 NAMES = ("student", "name", "full name")
 VERSION = 1
 

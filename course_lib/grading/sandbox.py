@@ -26,11 +26,33 @@ USER = 64001  # owns nothing on any usual system
 HOW = "apt install bubblewrap libseccomp2 util-linux; pip install pyseccomp"
 # What an answer to an exercise never needs, and an escape might.
 DENIED_CALLS = (
-    "ptrace", "process_vm_readv", "process_vm_writev", "bpf", "perf_event_open", "keyctl",
-    "add_key", "request_key", "mount", "umount2", "pivot_root", "chroot", "unshare", "setns",
-    "userfaultfd", "kexec_load", "init_module", "finit_module", "delete_module", "reboot",
-    "swapon", "swapoff", "open_by_handle_at", "io_uring_setup", "personality", "socket",
-)  # fmt: skip
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "bpf",
+    "perf_event_open",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "unshare",
+    "setns",
+    "userfaultfd",
+    "kexec_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "reboot",
+    "swapon",
+    "swapoff",
+    "open_by_handle_at",
+    "io_uring_setup",
+    "personality",
+    "socket",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,22 +84,48 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
     """Drop the user, build the wall, set the limits, run the interpreter with ``program``."""
     as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
     wall = [
-        "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
-        "--new-session", "--cap-drop", "ALL", "--hostname", "grader",
-        "--size", str(limits.tmp_bytes), "--tmpfs", "/tmp",
+        "bwrap",
+        "--unshare-all",
+        "--unshare-user",
+        "--disable-userns",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--hostname",
+        "grader",
+        "--size",
+        str(limits.tmp_bytes),
+        "--tmpfs",
+        "/tmp",
         *_mounts(),  # after /tmp: the interpreter itself may lie there
-        "--proc", "/proc", "--dev", "/dev",
-        "--size", str(limits.shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev",
-        "--remount-ro", "/",
-        "--clearenv", "--seccomp", str(seccomp),
-    ]  # fmt: skip
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        str(limits.shm_bytes),
+        "--tmpfs",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+        "--clearenv",
+        "--seccomp",
+        str(seccomp),
+    ]
     for name, value in environment().items():
         wall += ["--setenv", name, value]
     caps = [
-        "prlimit", f"--as={limits.memory}", f"--cpu={limits.cpu_seconds}",
-        f"--nproc={limits.processes}", f"--nofile={limits.open_files}",
-        f"--fsize={limits.file_bytes}", "--core=0",
-    ]  # fmt: skip
+        "prlimit",
+        f"--as={limits.memory}",
+        f"--cpu={limits.cpu_seconds}",
+        f"--nproc={limits.processes}",
+        f"--nofile={limits.open_files}",
+        f"--fsize={limits.file_bytes}",
+        "--core=0",
+    ]
     python = [sys.executable, "-P", "-s", *program]
     return [*(as_user if os.geteuid() == 0 else []), *wall, *caps, *python]
 
@@ -85,9 +133,14 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
 def environment() -> dict[str, str]:
     """All that a worker gets to see of the environment."""
     return {
-        "HOME": "/tmp", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/judge", "PYTHONUTF8": "1",
-    }  # fmt: skip
+        "HOME": "/tmp",
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": "/judge",
+        "PYTHONUTF8": "1",
+    }
 
 
 def _mounts() -> list[str]:
@@ -148,8 +201,11 @@ def readable(prefix: Path) -> Path:
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o005 == 0o005 for parent in parents):
         return prefix
     packages = prefix / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    ages = [p.stat().st_mtime_ns for p in (prefix, prefix / "bin", packages,
-            packages / "site-packages") if p.exists()]  # fmt: skip
+    ages = [
+        p.stat().st_mtime_ns
+        for p in (prefix, prefix / "bin", packages, packages / "site-packages")
+        if p.exists()
+    ]
     name = hashlib.sha256(f"{prefix} {sys.version} {ages}".encode()).hexdigest()[:12]
     copy = Path(tempfile.gettempdir()) / f"course-grading-python-{name}"
     if not copy.exists():

@@ -31,8 +31,17 @@ HARMLESS = re.compile(
 )
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 MAX_MESSAGE, MAX_NUMBERS = 300, 6
-LOOKS_UP = {"getattr", "eval", "exec", "__import__", "importlib", "__dict__", "vars", "globals",
-            "attrgetter"}  # fmt: skip
+LOOKS_UP = {
+    "getattr",
+    "eval",
+    "exec",
+    "__import__",
+    "importlib",
+    "__dict__",
+    "vars",
+    "globals",
+    "attrgetter",
+}
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control characters, text direction, half surrogates …
 
 

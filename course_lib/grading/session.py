@@ -5,8 +5,15 @@ import queue
 import threading
 import time
 
-STATUSES = ("out of time", "too much output", "out of memory", "closed", "ended without a reply",
-            "ended the worker", "sent no JSON")  # fmt: skip
+STATUSES = (
+    "out of time",
+    "too much output",
+    "out of memory",
+    "closed",
+    "ended without a reply",
+    "ended the worker",
+    "sent no JSON",
+)
 MAX_PARTS = 1_000_000  # of a line's JSON: more would cost the judge its memory
 
 

@@ -176,8 +176,9 @@ def spawn(limits: Limits, walled: bool, group: Path | None = None) -> subprocess
     with seccomp_filter() as file:
         line = cgroups.joined(group, command(limits, file.fileno(), [*PROGRAM, "alone"]))
         try:
-            return subprocess.Popen(line, **streams, pass_fds=[file.fileno()],
-                                    start_new_session=True, env={})  # fmt: skip
+            return subprocess.Popen(
+                line, **streams, pass_fds=[file.fileno()], start_new_session=True, env={}
+            )
         except FileNotFoundError as error:
             raise NoSandbox(f"{line[0]} is not installed: apt install bubblewrap") from error
 

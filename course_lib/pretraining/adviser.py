@@ -122,9 +122,9 @@ def advise(
     ladder: list[Rung] = []
     for remedy, setting, why in _ladder(s, wanted, devices, room):
         found = need(s, setting)
-        ladder.append(Rung(
-            remedy=remedy, setting=setting, need=found, fits=found.total <= room, why=why
-        ))  # fmt: skip
+        ladder.append(
+            Rung(remedy=remedy, setting=setting, need=found, fits=found.total <= room, why=why)
+        )
         if ladder[-1].fits:
             break
     return ladder

@@ -29,9 +29,17 @@ from course_lib.pretraining.train import (
 
 HEALTHY = "healthy"
 FAULTS = (
-    "no mask", "leaked labels", "rate too high", "no warm-up", "repeated data", "wrong tokenizer",
-    "dead layer", "decay on norms", "fp16 without scaling", "stale cache",
-)  # fmt: skip
+    "no mask",
+    "leaked labels",
+    "rate too high",
+    "no warm-up",
+    "repeated data",
+    "wrong tokenizer",
+    "dead layer",
+    "decay on norms",
+    "fp16 without scaling",
+    "stale cache",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +67,14 @@ class BrokenConfig:
     def model(self, vocab_size: int) -> ModelConfig:
         """The decoder of every run."""
         return ModelConfig(
-            vocab_size=vocab_size, d_model=self.d_model, n_layers=self.n_layers, n_heads=2,
-            n_kv_heads=2, d_ff=5 * self.d_model // 2, max_seq=2048,
-        )  # fmt: skip
+            vocab_size=vocab_size,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=2,
+            n_kv_heads=2,
+            d_ff=5 * self.d_model // 2,
+            max_seq=2048,
+        )
 
     def run(self) -> TrainConfig:
         """The loop of every run, but for what a fault changes."""
@@ -226,8 +239,12 @@ def go(run: Run, config: BrokenConfig) -> Run:
     watch = Watch(run.decoder)
 
     def keep(log: StepLog) -> None:
-        line = {"step": log.step, "loss": log.loss * run.loss_scale, "lr": log.lr,
-                "grad_norm": log.grad_norm}  # fmt: skip
+        line = {
+            "step": log.step,
+            "loss": log.loss * run.loss_scale,
+            "lr": log.lr,
+            "grad_norm": log.grad_norm,
+        }
         run.after_step(log)
         if log.step <= 10 or log.step % config.watch_every == 0:
             line |= {key: v for key, v in watch.measure().items() if key != "grad_norm"}

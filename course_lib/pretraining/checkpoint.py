@@ -25,8 +25,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 MODEL, OPTIMIZER, STATE, MANIFEST = (
-    "model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"
-)  # fmt: skip
+    "model.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+    "manifest.json",
+)
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 # What torch.save writes: a zip archive around a pickle, or (before torch 1.6) a bare one.
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -152,8 +155,10 @@ def _read(path: Path) -> dict[str, bytes]:
     """The files' bytes, each compared with the manifest."""
     try:
         files = json.loads((path / MANIFEST).read_text())["files"]
-        wanted = {name: (files[name]["bytes"], files[name]["sha256"])
-                  for name in (MODEL, OPTIMIZER, STATE)}  # fmt: skip
+        wanted = {
+            name: (files[name]["bytes"], files[name]["sha256"])
+            for name in (MODEL, OPTIMIZER, STATE)
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{path / MANIFEST}: unreadable ({error!r})") from error
     parts = {}

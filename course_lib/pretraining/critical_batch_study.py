@@ -72,9 +72,14 @@ def text(config: CriticalBatchConfig) -> Text:
 def fresh(config: CriticalBatchConfig, vocab_size: int, seed: int) -> Decoder:
     """The study's model."""
     shape = ModelConfig(
-        vocab_size=vocab_size, d_model=config.d_model, n_layers=config.n_layers, n_heads=2,
-        n_kv_heads=1, d_ff=8 * config.d_model // 3, max_seq=config.seq_len,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        d_model=config.d_model,
+        n_layers=config.n_layers,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=8 * config.d_model // 3,
+        max_seq=config.seq_len,
+    )
     return Decoder(shape, generator=torch.Generator().manual_seed(seed))
 
 

@@ -64,10 +64,15 @@ class AdamW8bit(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.95),
-        eps: float = 1e-8, weight_decay: float = 0.1, smallest: int = SMALLEST,
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.95),
+        eps: float = 1e-8,
+        weight_decay: float = 0.1,
+        smallest: int = SMALLEST,
         positive: bool = True,
-    ):  # fmt: skip
+    ):
         settings = checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         super().__init__(params, {**settings, "smallest": smallest, "positive": positive})
 
@@ -88,8 +93,12 @@ def _packed(full: dict, positive: bool) -> dict[str, Tensor]:
     squares, square_scales = quantize(full["square"], signed=False)
     if positive:
         squares = squares.maximum((full["square"] > 0).to(torch.uint8))
-    return {"mean_codes": means, "mean_scales": mean_scales,
-            "square_codes": squares, "square_scales": square_scales}  # fmt: skip
+    return {
+        "mean_codes": means,
+        "mean_scales": mean_scales,
+        "square_codes": squares,
+        "square_scales": square_scales,
+    }
 
 
 def _unpacked(state: dict) -> dict[str, Tensor]:

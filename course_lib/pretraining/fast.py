@@ -233,8 +233,13 @@ def fast_loss_of(model: Decoder, config: FastConfig) -> LossFn:
     Raises ValueError that names what of the model's config only the plain path can do.
     """
     wanted = {
-        "norm": "rms", "wiring": "pre", "position": "rope", "bias": False, "latent": None,
-        "sliding_window": None}  # fmt: skip
+        "norm": "rms",
+        "wiring": "pre",
+        "position": "rope",
+        "bias": False,
+        "latent": None,
+        "sliding_window": None,
+    }
     for name, value in wanted.items():
         if getattr(model.config, name) != value:
             raise ValueError(f"{name}={getattr(model.config, name)!r}: the fast path has {value!r}")
@@ -270,9 +275,13 @@ def gradients(
 
 
 def fast_train(
-    model: Decoder, batch_at: Callable[[int], Batch], config: TrainConfig, *,
-    eos_id: int | None = None, fast: FastConfig | None = None,
-) -> list[StepLog]:  # fmt: skip
+    model: Decoder,
+    batch_at: Callable[[int], Batch],
+    config: TrainConfig,
+    *,
+    eos_id: int | None = None,
+    fast: FastConfig | None = None,
+) -> list[StepLog]:
     """`train.train` by the fast path: same batches, schedule and clipping; a log line each step.
 
     It keeps no checkpoints: a run of hours belongs to the plain path.
@@ -293,8 +302,14 @@ def fast_train(
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip, foreach=True)
         optimizer.step()
         tokens += int((targets != IGNORE).sum())
-        logs.append(StepLog(
-            step=step + 1, tokens=tokens, loss=loss.item(), lr=rate, grad_norm=norm.item(),
-            seconds=time.perf_counter() - began))  # fmt: skip
+        logs.append(
+            StepLog(
+                step=step + 1,
+                tokens=tokens,
+                loss=loss.item(),
+                lr=rate,
+                grad_norm=norm.item(),
+                seconds=time.perf_counter() - began,
+            )
+        )
     return logs
-

@@ -29,8 +29,12 @@ def locked(out: Path, ranks: Ranks) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
-            owner = {"pid": os.getpid(), "host": socket.gethostname(), "ranks": ranks.size,
-                     "since": time.strftime("%Y-%m-%d %H:%M:%S")}  # fmt: skip
+            owner = {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "ranks": ranks.size,
+                "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            }
             (out / "owner.json").write_text(json.dumps(owner))
         except Timeout:
             refusal = f"{out}: {_owner(out)}; end it first, or choose another folder"

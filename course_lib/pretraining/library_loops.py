@@ -82,10 +82,16 @@ def lightning_losses(
 
     module = Module()
     trainer = lightning.Trainer(
-        max_steps=steps, gradient_clip_val=config.clip, gradient_clip_algorithm="norm",
-        accelerator="auto" if runtime.on_gpu() else "cpu", devices=1, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+        max_steps=steps,
+        gradient_clip_val=config.clip,
+        gradient_clip_algorithm="norm",
+        accelerator="auto" if runtime.on_gpu() else "cpu",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     trainer.fit(module, _loader(batch_at, config, steps, eos_id))
     return module.losses
 

@@ -45,11 +45,19 @@ class MaskedConfig:
     def model(self, vocab_size: int) -> ModelConfig:
         """Ours: `vocab_size` counts the token that hides."""
         return ModelConfig(
-            vocab_size=vocab_size, d_model=self.d_model, n_layers=self.n_layers,
-            n_heads=self.n_heads, n_kv_heads=self.n_heads, d_ff=4 * self.d_model,
-            max_seq=self.seq_len, norm="layer", wiring="post", position="learned", mlp="gelu",
+            vocab_size=vocab_size,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_heads,
+            d_ff=4 * self.d_model,
+            max_seq=self.seq_len,
+            norm="layer",
+            wiring="post",
+            position="learned",
+            mlp="gelu",
             bias=True,
-        )  # fmt: skip
+        )
 
 
 class Encoder(nn.Module):
@@ -81,10 +89,13 @@ def train_ours(
     def batch_at(step: int) -> tuple[Tensor, Tensor]:
         inputs, _ = batch(rows, step, config.rows, seed)
         return mask_tokens(
-            inputs, mask_id=mask_id, vocab=mask_id, rate=config.rate,
+            inputs,
+            mask_id=mask_id,
+            vocab=mask_id,
+            rate=config.rate,
             keep=inputs == tokenizer.eos_id,
             generator=torch.Generator().manual_seed(1_000_003 * seed + step),
-        )  # fmt: skip
+        )
 
     logs = train(model, batch_at, config.run())
     return model, [(log.step, log.loss) for log in logs]
@@ -112,24 +123,35 @@ def train_library(
     hub.add_special_tokens({"mask_token": MASK})
     bert = BertForMaskedLM(
         BertConfig(
-            vocab_size=len(hub), hidden_size=config.d_model, num_hidden_layers=config.n_layers,
-            num_attention_heads=config.n_heads, intermediate_size=4 * config.d_model,
-            max_position_embeddings=config.seq_len, hidden_dropout_prob=0.0,
+            vocab_size=len(hub),
+            hidden_size=config.d_model,
+            num_hidden_layers=config.n_layers,
+            num_attention_heads=config.n_heads,
+            intermediate_size=4 * config.d_model,
+            max_position_embeddings=config.seq_len,
+            hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=bert,
             args=TrainingArguments(
-                output_dir=folder, max_steps=config.steps, logging_steps=5, save_strategy="no",
-                per_device_train_batch_size=config.rows, max_grad_norm=config.run().clip,
-                report_to=[], disable_tqdm=True, seed=seed, use_cpu=not runtime.on_gpu(),
+                output_dir=folder,
+                max_steps=config.steps,
+                logging_steps=5,
+                save_strategy="no",
+                per_device_train_batch_size=config.rows,
+                max_grad_norm=config.run().clip,
+                report_to=[],
+                disable_tqdm=True,
+                seed=seed,
+                use_cpu=not runtime.on_gpu(),
             ),
             train_dataset=[{"input_ids": row} for row in rows.inputs],
             data_collator=DataCollatorForLanguageModeling(hub, mlm_probability=config.rate),
             optimizers=adamw_and_schedule(bert, config.run()),
-        )  # fmt: skip
+        )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     history = [(e["step"], e["loss"]) for e in trainer.state.log_history if "loss" in e]
@@ -145,9 +167,12 @@ def guesses(model: nn.Module, rows: Packed, tokenizer: Tokenizer, seed: int = 0)
     where = next(model.parameters()).device
     mask_id = tokenizer.vocab_size
     _, targets = mask_tokens(
-        rows.inputs, mask_id=mask_id, vocab=mask_id, keep=rows.inputs == tokenizer.eos_id,
+        rows.inputs,
+        mask_id=mask_id,
+        vocab=mask_id,
+        keep=rows.inputs == tokenizer.eos_id,
         generator=torch.Generator().manual_seed(seed),
-    )  # fmt: skip
+    )
     hidden = targets != IGNORED
     model.eval()
     found = model(rows.inputs.masked_fill(hidden, mask_id).to(where))

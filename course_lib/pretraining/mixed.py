@@ -23,8 +23,15 @@ WAYS = {
     "fp8": "products of 8-bit values, simulated; weights in float32",
 }
 BYTES = {  # a weight, its gradient, AdamW's two float32 moments, and what the way keeps besides
-    "fp32": 16, "bf16": 16, "bf16 weights": 12, "bf16 stochastic": 12, "bf16 Kahan": 14,
-    "fp16": 16, "fp16 scaled": 16, "fp8": 16}  # fmt: skip
+    "fp32": 16,
+    "bf16": 16,
+    "bf16 weights": 12,
+    "bf16 stochastic": 12,
+    "bf16 Kahan": 14,
+    "fp16": 16,
+    "fp16 scaled": 16,
+    "fp8": 16,
+}
 
 
 @dataclass(kw_only=True)

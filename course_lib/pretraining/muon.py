@@ -56,12 +56,19 @@ class Muon(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 0.02, momentum: float = 0.95, weight_decay: float = 0.0,
-        betas: tuple[float, float] = (0.9, 0.95), eps: float = 1e-8, rounds: int = 5,
+        self,
+        params: Iterable,
+        lr: float = 0.02,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.95),
+        eps: float = 1e-8,
+        rounds: int = 5,
         dtype: torch.dtype = torch.bfloat16,
-    ):  # fmt: skip
-        settings = checked(lr=lr, momentum=momentum, weight_decay=weight_decay, betas=betas,
-                           eps=eps, rounds=rounds)  # fmt: skip
+    ):
+        settings = checked(
+            lr=lr, momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, rounds=rounds
+        )
         super().__init__(params, {**settings, "dtype": dtype, "adam": False})
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:

@@ -28,15 +28,29 @@ class Rule:
 KEPT, HIDDEN = Rule(0.0, 0.0, 0.0), Rule(-0.5, 0.0, -1.0)
 PARAMETRISATIONS = {
     # One rate for all and N(0, 1 / fan_in): what people do (the grey columns of table 3).
-    "standard": {"input": KEPT, "hidden": Rule(-0.5, 0.0, 0.0), "output": Rule(-0.5, 0.0, 0.0),
-                 "tied": Rule(-0.5, 0.0, 0.0), "vector": KEPT},
+    "standard": {
+        "input": KEPT,
+        "hidden": Rule(-0.5, 0.0, 0.0),
+        "output": Rule(-0.5, 0.0, 0.0),
+        "tied": Rule(-0.5, 0.0, 0.0),
+        "vector": KEPT,
+    },
     # Yang et al. 2022, table 3, the Adam columns. It has no factor, so it can't tie.
-    "mup, table 3": {"input": KEPT, "hidden": HIDDEN, "output": Rule(-1.0, 0.0, -1.0),
-                     "vector": KEPT},
+    "mup, table 3": {
+        "input": KEPT,
+        "hidden": HIDDEN,
+        "output": Rule(-1.0, 0.0, -1.0),
+        "vector": KEPT,
+    },
     # The same function with a factor on the logits: table 8. The embedding may be the head.
-    "mup": {"input": KEPT, "hidden": HIDDEN, "output": Rule(0.0, -1.0, 0.0),
-            "tied": Rule(0.0, -1.0, 0.0), "vector": KEPT},
-}  # fmt: skip
+    "mup": {
+        "input": KEPT,
+        "hidden": HIDDEN,
+        "output": Rule(0.0, -1.0, 0.0),
+        "tied": Rule(0.0, -1.0, 0.0),
+        "vector": KEPT,
+    },
+}
 
 
 def role(name: str, weight: Tensor, tied: bool) -> str:
@@ -55,9 +69,12 @@ class WidthDecoder(Decoder):
     """
 
     def __init__(
-        self, config: ModelConfig, parametrisation: str, base: int,
+        self,
+        config: ModelConfig,
+        parametrisation: str,
+        base: int,
         generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(config, generator)
         if parametrisation not in PARAMETRISATIONS:
             known = ", ".join(map(repr, PARAMETRISATIONS))

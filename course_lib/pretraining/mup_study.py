@@ -58,9 +58,15 @@ class MupConfig:
 def model_of(kind: str, width: int, config: MupConfig) -> WidthDecoder:
     """Two layers; heads of 16 numbers, so a wider model has more of them."""
     shape = ModelConfig(
-        vocab_size=config.texts().vocab_size, d_model=width, n_layers=2, head_size=16,
-        n_heads=width // 16, n_kv_heads=width // 16, d_ff=2 * width, max_seq=config.seq,
-    )  # fmt: skip
+        vocab_size=config.texts().vocab_size,
+        d_model=width,
+        n_layers=2,
+        head_size=16,
+        n_heads=width // 16,
+        n_kv_heads=width // 16,
+        d_ff=2 * width,
+        max_seq=config.seq,
+    )
     return WidthDecoder(shape, kind, config.base, torch.Generator().manual_seed(config.seed))
 
 
@@ -115,8 +121,11 @@ def transfer(config: MupConfig, work: Path, progress: Callable[[float, str], Non
             began = runtime.cpu_seconds()
             loss = run(kind, width, lr, config)
             spent = round(runtime.cpu_seconds() - began, 2)
-            path.write_text(json.dumps({"kind": kind, "width": width, "lr": lr, "loss": loss,
-                                        "core_seconds": spent}))  # fmt: skip
+            path.write_text(
+                json.dumps(
+                    {"kind": kind, "width": width, "lr": lr, "loss": loss, "core_seconds": spent}
+                )
+            )
         runs.append(json.loads(path.read_text()))
     return {"runs": runs, "floor": config.texts().floor, "config": asdict(config)}
 

@@ -45,9 +45,13 @@ class Adam(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0.0,
-    ):  # fmt: skip
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(params, checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
@@ -68,9 +72,12 @@ class Lion(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99),
+        self,
+        params: Iterable,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
-    ):  # fmt: skip
+    ):
         super().__init__(params, checked(lr=lr, betas=betas, weight_decay=weight_decay))
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
@@ -99,9 +106,13 @@ class Adafactor(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 1e-2, decay_power: float = -0.8,
-        eps: float = 1e-3, weight_decay: float = 0.0,
-    ):  # fmt: skip
+        self,
+        params: Iterable,
+        lr: float = 1e-2,
+        decay_power: float = -0.8,
+        eps: float = 1e-3,
+        weight_decay: float = 0.0,
+    ):
         settings = checked(lr=lr, eps=eps, weight_decay=weight_decay)
         super().__init__(params, {**settings, "decay_power": decay_power})
 

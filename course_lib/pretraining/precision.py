@@ -61,8 +61,13 @@ def _ieee_largest(exponent_bits: int, mantissa_bits: int) -> float:
 
 def _ieee(name: str, exponent_bits: int, mantissa_bits: int, dtype: torch.dtype) -> Format:
     return Format(
-        name=name, exponent_bits=exponent_bits, mantissa_bits=mantissa_bits, beyond=math.inf,
-        largest=_ieee_largest(exponent_bits, mantissa_bits), dtype=dtype)  # fmt: skip
+        name=name,
+        exponent_bits=exponent_bits,
+        mantissa_bits=mantissa_bits,
+        beyond=math.inf,
+        largest=_ieee_largest(exponent_bits, mantissa_bits),
+        dtype=dtype,
+    )
 
 
 FP32 = _ieee("fp32", 8, 23, torch.float32)
@@ -72,8 +77,13 @@ E5M2 = _ieee("fp8 E5M2", 5, 2, torch.float8_e5m2)
 # E4M3 spends its last exponent on numbers too and keeps one pattern for NaN: no infinity
 # (Micikevicius et al. 2022, section 3.1 and table 1).
 E4M3 = Format(
-    name="fp8 E4M3", exponent_bits=4, mantissa_bits=3, largest=448.0, beyond=448.0,
-    dtype=torch.float8_e4m3fn)  # fmt: skip
+    name="fp8 E4M3",
+    exponent_bits=4,
+    mantissa_bits=3,
+    largest=448.0,
+    beyond=448.0,
+    dtype=torch.float8_e4m3fn,
+)
 FORMATS = (FP32, BF16, FP16, E5M2, E4M3)
 
 
@@ -146,7 +156,8 @@ def stochastic_round(
         raise ValueError(f"stochastic_round: x is {x.dtype}, expected torch.float32")
     bits = x.contiguous().view(torch.int32)
     noise = torch.randint(
-        0, 2**16, x.shape, generator=generator, device=x.device, dtype=torch.int32)  # fmt: skip
+        0, 2**16, x.shape, generator=generator, device=x.device, dtype=torch.int32
+    )
     moved = torch.where(x.isfinite(), bits + noise, bits)
     return (moved & -(2**16)).view(torch.float32).to(torch.bfloat16)
 
@@ -184,12 +195,18 @@ class LossScaler:
     `growth`. Source: Micikevicius et al. 2018, section 3.2.
     """
 
-    def __init__(self, scale: float = 2.0**16, growth: float = 2.0, backoff: float = 0.5,
-                 interval: int = 2000) -> None:  # fmt: skip
+    def __init__(
+        self,
+        scale: float = 2.0**16,
+        growth: float = 2.0,
+        backoff: float = 0.5,
+        interval: int = 2000,
+    ) -> None:
         if scale <= 0 or growth <= 1 or not 0 < backoff < 1 or interval < 1:
             raise ValueError(
                 f"scale={scale}, growth={growth}, backoff={backoff}, interval={interval}: expected "
-                "scale > 0, growth > 1, 0 < backoff < 1, interval >= 1")  # fmt: skip
+                "scale > 0, growth > 1, 0 < backoff < 1, interval >= 1"
+            )
         self.scale, self.growth, self.backoff, self.interval = scale, growth, backoff, interval
         self.good_steps = 0
 
@@ -200,8 +217,12 @@ class LossScaler:
     @torch.no_grad()
     def step(self, optimizer: torch.optim.Optimizer) -> bool:
         """Divide the gradients, step if all are finite, and set the next scale; True if stepped."""
-        grads = [p.grad for group in optimizer.param_groups for p in group["params"]
-                 if p.grad is not None]  # fmt: skip
+        grads = [
+            p.grad
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
         for grad in grads:
             grad.mul_(1.0 / self.scale)
         finite = all(bool(grad.isfinite().all()) for grad in grads)

@@ -79,12 +79,16 @@ def profile_step(step: Callable[[], object], warmup: int = 2) -> list[Operator]:
         raise ValueError("step: the profiler saw no operator of torch in it")
     operators = [
         Operator(
-            name=row.key, calls=row.count, self_ms=getattr(row, clock) / 1e3,
-            share=getattr(row, clock) / total, flops=int(row.flops),
-            kind=kind_of(row.key)[0], meaning=kind_of(row.key)[1],
+            name=row.key,
+            calls=row.count,
+            self_ms=getattr(row, clock) / 1e3,
+            share=getattr(row, clock) / total,
+            flops=int(row.flops),
+            kind=kind_of(row.key)[0],
+            meaning=kind_of(row.key)[1],
         )
         for row in averages
-    ]  # fmt: skip
+    ]
     return sorted(operators, key=lambda operator: -operator.share)
 
 

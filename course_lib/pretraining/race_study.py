@@ -67,8 +67,9 @@ def runners() -> dict[str, Runner]:
     """Who runs. Betas of Adam's kin are 0.9 and 0.95, as in the course's training loop."""
 
     def adam_like(kind: type, decay: float = DECAY) -> Callable:
-        return lambda model, lr, warmup: kind(param_groups(model, decay), lr=lr, betas=(0.9, 0.95),
-                                              weight_decay=decay)  # fmt: skip
+        return lambda model, lr, warmup: kind(
+            param_groups(model, decay), lr=lr, betas=(0.9, 0.95), weight_decay=decay
+        )
 
     def decayed(kind: type, decay: float = DECAY) -> Callable:
         return lambda model, lr, warmup: kind(param_groups(model, decay), lr=lr)
@@ -77,8 +78,9 @@ def runners() -> dict[str, Runner]:
         return Muon(muon_groups(model, lr=lr, adam_lr=ADAM_SHARE * lr))
 
     def schedule_free(model: nn.Module, lr: float, warmup: int) -> ScheduleFreeAdamW:
-        return ScheduleFreeAdamW(param_groups(model, DECAY), lr=lr, betas=(0.9, 0.95),
-                                 warmup_steps=warmup)  # fmt: skip
+        return ScheduleFreeAdamW(
+            param_groups(model, DECAY), lr=lr, betas=(0.9, 0.95), warmup_steps=warmup
+        )
 
     return {
         "SGD": Runner(make=decayed(SGD, 0.0), start=0.3),
@@ -95,9 +97,15 @@ def runners() -> dict[str, Runner]:
 def fresh_model(config: RaceConfig, seed: int) -> Decoder:
     """The small decoder of the race: two layers of width 64."""
     shape = ModelConfig(
-        vocab_size=config.texts().vocab_size, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2,
-        d_ff=172, max_seq=config.seq, qk_norm=True,
-    )  # fmt: skip
+        vocab_size=config.texts().vocab_size,
+        d_model=64,
+        n_layers=2,
+        n_heads=4,
+        n_kv_heads=2,
+        d_ff=172,
+        max_seq=config.seq,
+        qk_norm=True,
+    )
     return Decoder(shape, torch.Generator().manual_seed(seed))
 
 
@@ -163,8 +171,18 @@ def race(config: RaceConfig, work: Path, progress: Callable[[float, str], None])
             began = runtime.cpu_seconds()
             found = run(name, lr, seed, config)
             spent = round(runtime.cpu_seconds() - began, 2)
-            path.write_text(json.dumps({"name": name, "lr": lr, "seed": seed, "core_seconds": spent,
-                                        "steps": config.steps, **found}))  # fmt: skip
+            path.write_text(
+                json.dumps(
+                    {
+                        "name": name,
+                        "lr": lr,
+                        "seed": seed,
+                        "core_seconds": spent,
+                        "steps": config.steps,
+                        **found,
+                    }
+                )
+            )
         results.append(json.loads(path.read_text()))
         return results[-1]
 

@@ -78,8 +78,12 @@ class RunConfig:
     def identity(self) -> dict:
         """What a checkpoint must have been made with, by dotted name."""
         parts = {"model": self.model.to_dict(), "train": asdict(self.train)}
-        flat = {f"{part}.{name}": value for part, values in parts.items()
-                for name, value in values.items() if name not in FREE}  # fmt: skip
+        flat = {
+            f"{part}.{name}": value
+            for part, values in parts.items()
+            for name, value in values.items()
+            if name not in FREE
+        }
         return flat | {"seq_len": self.seq_len, "eos_id": self.eos_id}
 
 
@@ -115,15 +119,23 @@ class Run(Hooks):
 
     def _train(self) -> Exit:
         c = self.config
-        loading = LoaderConfig(seq_len=c.seq_len, batch_rows=c.train.batch_rows, eos_id=c.eos_id,
-                               seed=c.train.seed)  # fmt: skip
+        loading = LoaderConfig(
+            seq_len=c.seq_len, batch_rows=c.train.batch_rows, eos_id=c.eos_id, seed=c.train.seed
+        )
         self.feed = PackedLoader(
             Shards(c.tokens), loading, rank=self.ranks.rank, world=self.ranks.size
         )
         generator = torch.Generator().manual_seed(c.train.seed)
         model = Decoder(c.model, generator=generator).to(runtime.device())
-        train(model, self.batch_at, c.train, eos_id=c.eos_id, on_log=self._on_log,
-              loss_fn=self.loss, hooks=self)  # fmt: skip
+        train(
+            model,
+            self.batch_at,
+            c.train,
+            eos_id=c.eos_id,
+            on_log=self._on_log,
+            loss_fn=self.loss,
+            hooks=self,
+        )
         if self.fault:
             return _say(Exit.BAD_NUMBER, self.fault)
         event = "stopped" if self.stopping else "done"
@@ -150,8 +162,9 @@ class Run(Hooks):
         self.feed.load_state_dict(state["position"])
         self.guard.load_state_dict(state["guard"])
         self.tokens = state["tokens"]
-        self.log.write(event="resumed", step=state["step"], ranks=self.ranks.size,
-                       saved_by=state["ranks"])  # fmt: skip
+        self.log.write(
+            event="resumed", step=state["step"], ranks=self.ranks.size, saved_by=state["ranks"]
+        )
         return state["step"]
 
     def batch_at(self, step: int) -> Batch:
@@ -190,8 +203,14 @@ class Run(Hooks):
             found = [f"rank {r}: {p}" for r, p in first]
             action = "stopped" if verdict.stop else "warned" if verdict.update else "skipped"
             rows = self._documents()
-            self.log.write(event=verdict.kind, step=step, action=action, reason=verdict.reason,
-                           where=found, documents=rows)  # fmt: skip
+            self.log.write(
+                event=verdict.kind,
+                step=step,
+                action=action,
+                reason=verdict.reason,
+                where=found,
+                documents=rows,
+            )
             if verdict.stop:
                 self.fault = (
                     f"step {step}: {verdict.reason}; first seen at {', '.join(found) or 'no layer'}"
@@ -209,11 +228,12 @@ class Run(Hooks):
             began, failed = time.perf_counter(), self.fault is not None
             self.guard.bad_in_a_row = 0 if failed else self.guard.bad_in_a_row
             state = {
-                "config": self.config.identity(), "ranks": self.ranks.size,
+                "config": self.config.identity(),
+                "ranks": self.ranks.size,
                 "tokens": self.tokens - failed * self.total,
                 "position": self.before if failed else self.feed.state_dict(),
                 "guard": self.guard.state_dict(),
-            }  # fmt: skip
+            }
             folder, finished = self.config.out / "checkpoints", step - failed
             save_checkpoint(folder, finished, model, optimizer, state, self.config.keep)
             seconds = round(time.perf_counter() - began, 3)
@@ -240,17 +260,25 @@ class Run(Hooks):
 
     def _require_same(self, saved: dict, path: Path) -> None:
         ours = self.config.identity()
-        differ = [f"{name} was {saved.get(name)!r} and is now {ours.get(name)!r}"
-                  for name in sorted(saved.keys() | ours.keys())
-                  if saved.get(name) != ours.get(name)]  # fmt: skip
+        differ = [
+            f"{name} was {saved.get(name)!r} and is now {ours.get(name)!r}"
+            for name in sorted(saved.keys() | ours.keys())
+            if saved.get(name) != ours.get(name)
+        ]
         if differ:
             raise ValueError(f"{path} belongs to another run: {'; '.join(differ)}")
 
     def _on_log(self, log: StepLog) -> None:
         loss = log.loss if math.isfinite(log.loss) else None
-        self.log.write(event="step", step=log.step, loss=loss, lr=log.lr, tokens=self.tokens,
-                       grad_norm=log.grad_norm if math.isfinite(log.grad_norm) else None,
-                       seconds=round(log.seconds, 3))  # fmt: skip
+        self.log.write(
+            event="step",
+            step=log.step,
+            loss=loss,
+            lr=log.lr,
+            tokens=self.tokens,
+            grad_norm=log.grad_norm if math.isfinite(log.grad_norm) else None,
+            seconds=round(log.seconds, 3),
+        )
 
     def _on_signal(self, number: int, frame: object) -> None:
         """Ask for an end after this step. A second signal ends the process at once."""
@@ -267,8 +295,13 @@ def configure(argv: list[str] | None = None) -> RunConfig:
     for name in ("steps", "rows", "seq-len"):
         parser.add_argument(f"--{name}", type=int, default=None, help="instead of the profile's")
     parser.add_argument("--lr", type=float, default=None, help="instead of the profile's")
-    for name, value in (("seed", 0), ("eos-id", 0), ("log-every", 10), ("save-every", 200),
-                        ("keep", 2)):  # fmt: skip
+    for name, value in (
+        ("seed", 0),
+        ("eos-id", 0),
+        ("log-every", 10),
+        ("save-every", 200),
+        ("keep", 2),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--nonfinite", default="stop", help="stop or skip")
     parser.add_argument("--spike", default="warn", help="skip, warn or ignore")
@@ -276,22 +309,42 @@ def configure(argv: list[str] | None = None) -> RunConfig:
     a = parser.parse_args(argv)
     os.environ["COURSE_PROFILE"] = a.profile or os.environ.get("COURSE_PROFILE", "cpu")
     p = runtime.current()
-    for name, value in (("steps", p.pretrain_steps), ("rows", p.pretrain_rows),
-                        ("seq_len", p.seq_len), ("lr", p.pretrain_lr)):  # fmt: skip
+    for name, value in (
+        ("steps", p.pretrain_steps),
+        ("rows", p.pretrain_rows),
+        ("seq_len", p.seq_len),
+        ("lr", p.pretrain_lr),
+    ):
         if getattr(a, name) is None:  # 0 was said by somebody: it is refused, not replaced
             setattr(a, name, value)
     model = ModelConfig(
-        vocab_size=Shards(a.tokens).index["vocab_size"], d_model=p.d_model, n_layers=p.n_layers,
-        n_heads=p.n_heads, n_kv_heads=p.n_kv_heads, d_ff=p.d_ff, max_seq=2 * a.seq_len,
-    )  # fmt: skip
+        vocab_size=Shards(a.tokens).index["vocab_size"],
+        d_model=p.d_model,
+        n_layers=p.n_layers,
+        n_heads=p.n_heads,
+        n_kv_heads=p.n_kv_heads,
+        d_ff=p.d_ff,
+        max_seq=2 * a.seq_len,
+    )
     plan = TrainConfig(
-        steps=a.steps, batch_rows=a.rows, lr=a.lr, seed=a.seed,
-        log_every=a.log_every, save_every=a.save_every,
-    )  # fmt: skip
+        steps=a.steps,
+        batch_rows=a.rows,
+        lr=a.lr,
+        seed=a.seed,
+        log_every=a.log_every,
+        save_every=a.save_every,
+    )
     return RunConfig(
-        out=a.out, tokens=a.tokens, model=model, train=plan, seq_len=a.seq_len, eos_id=a.eos_id,
-        keep=a.keep, timeout=a.timeout, policy=Policy(nonfinite=a.nonfinite, spike=a.spike),
-    )  # fmt: skip
+        out=a.out,
+        tokens=a.tokens,
+        model=model,
+        train=plan,
+        seq_len=a.seq_len,
+        eos_id=a.eos_id,
+        keep=a.keep,
+        timeout=a.timeout,
+        policy=Policy(nonfinite=a.nonfinite, spike=a.spike),
+    )
 
 
 def main(argv: list[str] | None = None) -> Exit:

@@ -41,10 +41,16 @@ def _rung(name: str, measured: float, wanted: str, faults: Sequence[tuple[bool, 
 
 
 def ladder(
-    make_model: Callable[[], nn.Module], batch_at: Callable[[int], Batch], *, first_nats: float,
-    eos_id: int | None = None, places: Sequence[int] = (2, 5), steps: int = 60, lr: float = 1e-2,
+    make_model: Callable[[], nn.Module],
+    batch_at: Callable[[int], Batch],
+    *,
+    first_nats: float,
+    eos_id: int | None = None,
+    places: Sequence[int] = (2, 5),
+    steps: int = 60,
+    lr: float = 1e-2,
     loss_fn: Callable[..., Tensor] = cross_entropy,
-) -> list[Rung]:  # fmt: skip
+) -> list[Rung]:
     """Climb until a rung fails: a later one can't be read while an earlier one doesn't hold.
 
     ``make_model()`` gives a fresh model with its ids' vectors in ``.embed``, ``batch_at(step)`` a
@@ -74,9 +80,13 @@ def ladder(
 
 @torch.no_grad()
 def first_loss(
-    model: nn.Module, batch: Batch, wanted: float, *, eos_id: int | None = None,
+    model: nn.Module,
+    batch: Batch,
+    wanted: float,
+    *,
+    eos_id: int | None = None,
     within: float = 0.25,
-) -> Rung:  # fmt: skip
+) -> Rung:
     """The loss before the first step is what the initialisation predicts, ``wanted`` nats.
 
     ln V where all logits are equal; ln V + s^2 / 2 where they are normal with variance s^2 and know
@@ -86,15 +96,23 @@ def first_loss(
     logits = model(inputs, documents=document_ids(inputs, eos_id))
     loss, spread = cross_entropy(logits, targets).item(), logits.std().item()
     return _rung(
-        "loss before the first step", loss, f"{wanted:.2f} ± {within:.2g} nats",
+        "loss before the first step",
+        loss,
+        f"{wanted:.2f} ± {within:.2g} nats",
         [
             (not math.isfinite(loss), "the loss isn't a finite number"),
-            (loss > wanted + within, f"the logits are too large (they spread by {spread:.1f}): "
-             "look at the head's initialisation"),
-            (loss < wanted - within, "better than ignorance before any step: the weights aren't "
-             "fresh, the logits are smaller than you think, or the targets leak"),
+            (
+                loss > wanted + within,
+                f"the logits are too large (they spread by {spread:.1f}): "
+                "look at the head's initialisation",
+            ),
+            (
+                loss < wanted - within,
+                "better than ignorance before any step: the weights aren't "
+                "fresh, the logits are smaller than you think, or the targets leak",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def shifted_labels(inputs: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch seq"]) -> Rung:
@@ -109,15 +127,20 @@ def shifted_labels(inputs: Int[Tensor, "batch seq"], targets: Int[Tensor, "batch
 
     share = agreement(1)
     return _rung(
-        "targets are the inputs, one place on", share, "a share of 1",
+        "targets are the inputs, one place on",
+        share,
+        "a share of 1",
         [
             (share == 1.0, ""),
             (agreement(0) == 1.0, "not shifted: the model is asked for the token it looks at"),
             (agreement(2) == 1.0, "shifted twice: once by you and once by the library"),
-            (True, f"{1 - share:.0%} of the targets aren't the next input: rows mixed up, or "
-             "targets changed on the way"),
+            (
+                True,
+                f"{1 - share:.0%} of the targets aren't the next input: rows mixed up, or "
+                "targets changed on the way",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def causality(
@@ -146,19 +169,24 @@ def causality(
         "document": "a place sees an earlier document of its row: the document mask is missing",
     }
     return _rung(
-        "causality by gradient", reach[worst] / top if top else 0.0, "0 exactly",
+        "causality by gradient",
+        reach[worst] / top if top else 0.0,
+        "0 exactly",
         [
             (top == 0, "no gradient at all comes back to the inputs: the graph is cut"),
             (broken, texts[worst]),
             (reach["past"] == 0, "a place sees itself alone: attention is off, so no context"),
         ],
-    )  # fmt: skip
+    )
 
 
 def _reach(
-    model: nn.Module, embedding: nn.Module, inputs: Tensor, documents: Tensor | None,
+    model: nn.Module,
+    embedding: nn.Module,
+    inputs: Tensor,
+    documents: Tensor | None,
     places: Sequence[int],
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """The largest gradient of some logits with respect to each kind of input place."""
     if len(inputs) < 2 or not 0 < min(places) <= max(places) < inputs.shape[1]:
         raise ValueError(
@@ -181,16 +209,23 @@ def _reach(
     weights = torch.randn(logits.shape[-1], generator=generator).to(logits.device)
     for t in places:
         (grad,) = torch.autograd.grad(
-            (logits[0, t] * weights).sum(), kept, retain_graph=True, allow_unused=True,
+            (logits[0, t] * weights).sum(),
+            kept,
+            retain_graph=True,
+            allow_unused=True,
             materialize_grads=True,
-        )  # fmt: skip
+        )
         size = grad.abs().amax(-1)
         own = torch.ones_like(size[0], dtype=torch.bool)
         if documents is not None:
             own = documents[0] == documents[0, t]
         at = torch.arange(inputs.shape[1], device=size.device)
-        masks = {"itself": at == t, "past": own & (at < t), "later": at > t,
-                 "document": ~own & (at < t)}  # fmt: skip
+        masks = {
+            "itself": at == t,
+            "past": own & (at < t),
+            "later": at > t,
+            "document": ~own & (at < t),
+        }
         for kind, mask in masks.items():
             reach[kind] = max(reach[kind], (size[0] * mask).max().item())
         reach["row"] = max(reach["row"], size[1:].max().item())
@@ -210,10 +245,17 @@ def every_weight_moves(model: nn.Module, batch: Batch, *, eos_id: int | None = N
         if grad is None or not grad.any():
             still.append(f"{name} ({'no gradient' if grad is None else 'all zero'})")
     return _rung(
-        "weights that the loss moves", (len(named) - len(still)) / len(named), "a share of 1",
-        [(bool(still), f"these never move: {', '.join(still[:3])}"
-          + (f" and {len(still) - 3} more" if len(still) > 3 else ""))],
-    )  # fmt: skip
+        "weights that the loss moves",
+        (len(named) - len(still)) / len(named),
+        "a share of 1",
+        [
+            (
+                bool(still),
+                f"these never move: {', '.join(still[:3])}"
+                + (f" and {len(still) - 3} more" if len(still) > 3 else ""),
+            )
+        ],
+    )
 
 
 def batch_floor(batch: Batch, *, eos_id: int | None = None) -> float:
@@ -239,9 +281,15 @@ def batch_floor(batch: Batch, *, eos_id: int | None = None) -> float:
 
 
 def overfits_one_batch(
-    model: nn.Module, batch: Batch, *, eos_id: int | None = None, steps: int = 150,
-    lr: float = 3e-3, within: float = 0.1, loss_fn: Callable[..., Tensor] = cross_entropy,
-) -> Rung:  # fmt: skip
+    model: nn.Module,
+    batch: Batch,
+    *,
+    eos_id: int | None = None,
+    steps: int = 150,
+    lr: float = 3e-3,
+    within: float = 0.1,
+    loss_fn: Callable[..., Tensor] = cross_entropy,
+) -> Rung:
     """Trained on one batch alone, the model learns it by heart. Changes ``model``.
 
     Measured is the final loss above ``batch_floor``, which is not 0: documents that begin alike
@@ -251,24 +299,40 @@ def overfits_one_batch(
     losses = fit(model, lambda step: batch, steps=steps, lr=lr, eos_id=eos_id, loss_fn=loss_fn)
     above = losses[-1] - floor
     return _rung(
-        "loss above the floor after one batch, repeated", above, f"0 ± {within:.2g} nats",
+        "loss above the floor after one batch, repeated",
+        above,
+        f"0 ± {within:.2g} nats",
         [
             (not math.isfinite(above), "the loss isn't a finite number: lower the rate"),
-            (above < -within, "below what any causal model can reach: the target leaks in, or the "
-             "loss counts places that it shouldn't"),
-            (losses[-1] > 0.9 * losses[0], "the loss hardly moves: no gradient, no optimizer step, "
-             "or a rate near zero"),
-            (above > within, "it learns but not by heart: too few steps, too low a rate, too "
-             "small a model, or targets that change from step to step"),
+            (
+                above < -within,
+                "below what any causal model can reach: the target leaks in, or the "
+                "loss counts places that it shouldn't",
+            ),
+            (
+                losses[-1] > 0.9 * losses[0],
+                "the loss hardly moves: no gradient, no optimizer step, or a rate near zero",
+            ),
+            (
+                above > within,
+                "it learns but not by heart: too few steps, too low a rate, too "
+                "small a model, or targets that change from step to step",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def shuffled_input(
-    model: nn.Module, batch_at: Callable[[int], Batch], *, steps: int = 60, lr: float = 3e-3,
-    within: float = 0.35, eos_id: int | None = None, seed: int = 0,
+    model: nn.Module,
+    batch_at: Callable[[int], Batch],
+    *,
+    steps: int = 60,
+    lr: float = 3e-3,
+    within: float = 0.35,
+    eos_id: int | None = None,
+    seed: int = 0,
     loss_fn: Callable[..., Tensor] = cross_entropy,
-) -> Rung:  # fmt: skip
+) -> Rung:
     """With its inputs shuffled, the model learns how frequent tokens are and nothing more.
 
     Inputs are permuted over the whole batch, targets stay. Measured is the mean loss of the last
@@ -289,21 +353,34 @@ def shuffled_input(
     last = losses[-max(1, steps // 4) :]
     above = sum(last) / len(last) - entropy
     return _rung(
-        "loss above the unigram entropy, inputs shuffled", above, f"0 ± {within:.2g} nats",
+        "loss above the unigram entropy, inputs shuffled",
+        above,
+        f"0 ± {within:.2g} nats",
         [
             (not math.isfinite(above), "the loss isn't a finite number: lower the rate"),
-            (above < -within, "it knows what the inputs don't say: padding counts in the loss, or "
-             "the targets get in by another way"),
-            (above > within, "it doesn't even learn how frequent tokens are: too few steps, or "
-             "the optimizer doesn't reach the weights"),
+            (
+                above < -within,
+                "it knows what the inputs don't say: padding counts in the loss, or "
+                "the targets get in by another way",
+            ),
+            (
+                above > within,
+                "it doesn't even learn how frequent tokens are: too few steps, or "
+                "the optimizer doesn't reach the weights",
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def fit(
-    model: nn.Module, batch_at: Callable[[int], Batch], *, steps: int, lr: float,
-    eos_id: int | None = None, loss_fn: Callable[..., Tensor] = cross_entropy,
-) -> list[float]:  # fmt: skip
+    model: nn.Module,
+    batch_at: Callable[[int], Batch],
+    *,
+    steps: int,
+    lr: float,
+    eos_id: int | None = None,
+    loss_fn: Callable[..., Tensor] = cross_entropy,
+) -> list[float]:
     """The shortest training loop: constant rate, no decay of weights. The loss of every step."""
     optimizer = AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
     losses = []

@@ -28,9 +28,14 @@ class ScheduleFreeAdamW(PerWeight):
     """
 
     def __init__(
-        self, params: Iterable, lr: float = 2.5e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0.0, warmup_steps: int = 0,
-    ):  # fmt: skip
+        self,
+        params: Iterable,
+        lr: float = 2.5e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+    ):
         settings = checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         if betas[0] == 0:
             raise ValueError("betas[0]=0: y would be z, and x could not be had from it")

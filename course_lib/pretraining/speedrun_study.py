@@ -67,8 +67,9 @@ class SpeedrunConfig:
     @property
     def shape(self) -> Shape:
         """As the peers take it."""
-        return Shape("speedrun", self.d_model, self.n_layers, self.n_heads, self.seq, self.vocab,
-                     self.rows)  # fmt: skip
+        return Shape(
+            "speedrun", self.d_model, self.n_layers, self.n_heads, self.seq, self.vocab, self.rows
+        )
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,11 @@ def stdlib_text(config: SpeedrunConfig) -> Text:
     blocks = (len(ids) - 1) // block
     rows = ids[: blocks * block + 1].unfold(0, config.seq + 1, config.seq)
     read = rows[:, 1:].flatten().tolist()  # each of these tokens is predicted once
-    return Text(stream(rest), rows, float(len(tokenizer.decode_bytes(
-        [i for i in read if i != tokenizer.eos_id]))))  # fmt: skip
+    return Text(
+        stream(rest),
+        rows,
+        float(len(tokenizer.decode_bytes([i for i in read if i != tokenizer.eos_id]))),
+    )
 
 
 class Fast(nn.Module):
@@ -115,10 +119,21 @@ class Fast(nn.Module):
     def __init__(self, config: SpeedrunConfig) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(config.seed)
-        self.decoder = Decoder(ModelConfig(
-            vocab_size=config.vocab, d_model=config.d_model, n_layers=config.n_layers,
-            n_heads=config.n_heads, n_kv_heads=config.n_heads, d_ff=4 * config.d_model,
-            max_seq=config.seq, mlp="relu2", qk_norm=True, tied=False), generator)  # fmt: skip
+        self.decoder = Decoder(
+            ModelConfig(
+                vocab_size=config.vocab,
+                d_model=config.d_model,
+                n_layers=config.n_layers,
+                n_heads=config.n_heads,
+                n_kv_heads=config.n_heads,
+                d_ff=4 * config.d_model,
+                max_seq=config.seq,
+                mlp="relu2",
+                qk_norm=True,
+                tied=False,
+            ),
+            generator,
+        )
         for name, weight in self.decoder.named_parameters():
             if name.endswith((*WRITES, "head.weight")):
                 nn.init.zeros_(weight)
@@ -184,8 +199,11 @@ class Runner:
 
     def bits_per_byte(self, text: Text, rows: int) -> float:
         """On the held-out rows; with gradients on, so that nothing is compiled again."""
-        nats = sum(self.loss_of(part[:, :-1].contiguous(), part[:, 1:].contiguous()).item()
-                   * part[:, 1:].numel() for part in text.held_out.split(rows))  # fmt: skip
+        nats = sum(
+            self.loss_of(part[:, :-1].contiguous(), part[:, 1:].contiguous()).item()
+            * part[:, 1:].numel()
+            for part in text.held_out.split(rows)
+        )
         return nats / math.log(2) / text.held_out_bytes
 
 
@@ -194,10 +212,17 @@ def nanogpt_recipe(config: SpeedrunConfig) -> Runner:
     torch.manual_seed(config.seed)
     model = NanoGPTShaped(config.shape)
     optimizer = torch.optim.AdamW(
-        param_groups(model, 0.1), lr=config.nanogpt_lr, betas=(0.9, 0.99), fused=True)
-    return Runner(name="nanoGPT", model=model, optimizer=optimizer, clip=1.0,
-                  schedule=lambda done: cosine(max(done, 2e-3), warmup=0.02, floor=0.1),
-                  budget=config.core_seconds, compile=config.compile)  # fmt: skip
+        param_groups(model, 0.1), lr=config.nanogpt_lr, betas=(0.9, 0.99), fused=True
+    )
+    return Runner(
+        name="nanoGPT",
+        model=model,
+        optimizer=optimizer,
+        clip=1.0,
+        schedule=lambda done: cosine(max(done, 2e-3), warmup=0.02, floor=0.1),
+        budget=config.core_seconds,
+        compile=config.compile,
+    )
 
 
 def fastest_recipe(config: SpeedrunConfig) -> Runner:
@@ -208,17 +233,26 @@ def fastest_recipe(config: SpeedrunConfig) -> Runner:
     for group in groups:  # `muon_groups` knows a head by its name at the top of a model
         if any(id(p) == head for p in group["params"]) and not group["adam"]:
             group["params"] = [p for p in group["params"] if id(p) != head]
-            groups.append({"params": [model.decoder.head.weight], "lr": config.head_lr,
-                           "adam": True})  # fmt: skip
+            groups.append(
+                {"params": [model.decoder.head.weight], "lr": config.head_lr, "adam": True}
+            )
             break
     optimizer = Muon(groups, rounds=config.rounds, dtype=torch.float32)
-    return Runner(name="ours", model=model, optimizer=optimizer, clip=None,
-                  schedule=lambda done: wsd(max(done, 2e-3), warmup=0.02, decay=0.6, floor=0.0),
-                  budget=config.core_seconds, compile=config.compile)  # fmt: skip
+    return Runner(
+        name="ours",
+        model=model,
+        optimizer=optimizer,
+        clip=None,
+        schedule=lambda done: wsd(max(done, 2e-3), warmup=0.02, decay=0.6, floor=0.0),
+        budget=config.core_seconds,
+        compile=config.compile,
+    )
 
 
 RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {
-    "nanoGPT": nanogpt_recipe, "ours": fastest_recipe}  # fmt: skip
+    "nanoGPT": nanogpt_recipe,
+    "ours": fastest_recipe,
+}
 
 
 def batch_of(text: Text, config: SpeedrunConfig, step: int) -> tuple[Tensor, Tensor]:
@@ -239,8 +273,10 @@ def race(config: SpeedrunConfig, text: Text, say: Callable[[float, str], None]) 
         runner.step(*batch_of(text, config, runner.steps))
         if runner.steps % 50 == 0:
             recent = [loss for _, loss in runner.curve[-50:]]
-            say(runner.spent / config.core_seconds,
-                f"{runner.name} step {runner.steps}, loss {sum(recent) / 50:.3f}")  # fmt: skip
+            say(
+                runner.spent / config.core_seconds,
+                f"{runner.name} step {runner.steps}, loss {sum(recent) / 50:.3f}",
+            )
     return runners
 
 

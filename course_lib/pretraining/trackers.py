@@ -108,9 +108,13 @@ class WandB:
 
         Path(folder).mkdir(parents=True, exist_ok=True)
         quiet = wandb.Settings(
-            silent=True, console="off", disable_git=True, save_code=False,
-            x_disable_stats=True, x_disable_meta=True,
-        )  # fmt: skip
+            silent=True,
+            console="off",
+            disable_git=True,
+            save_code=False,
+            x_disable_stats=True,
+            x_disable_meta=True,
+        )
         self.run = wandb.init(
             project=project, name=name, dir=str(folder), mode="offline", settings=quiet
         )

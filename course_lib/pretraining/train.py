@@ -163,8 +163,14 @@ def train(
             if moved:
                 _require_finite(loss, done)
             seconds = time.perf_counter() - began
-            log = StepLog(step=done, tokens=tokens, loss=loss.item(), lr=rate,
-                          grad_norm=norm.item(), seconds=seconds)  # fmt: skip
+            log = StepLog(
+                step=done,
+                tokens=tokens,
+                loss=loss.item(),
+                lr=rate,
+                grad_norm=norm.item(),
+                seconds=seconds,
+            )
             logs.append(log)
             if on_log:
                 on_log(log)

@@ -98,9 +98,11 @@ class Slice:
 
 
 def slices(
-    n: Float[Array, " runs"], c: Float[Array, " runs"], loss: Float[Array, " runs"],
+    n: Float[Array, " runs"],
+    c: Float[Array, " runs"],
+    loss: Float[Array, " runs"],
     budgets: Float[Array, " budgets"],
-) -> list[Slice]:  # fmt: skip
+) -> list[Slice]:
     """The loss of every size at every budget, read off its own curve.
 
     log L is taken as straight in log C between two runs of a size. A size has no value at a budget
@@ -119,8 +121,13 @@ def slices(
             for size, (log_c, log_l) in curves.items()
             if log_c[0] - slack <= at <= log_c[-1] + slack
         }
-        found.append(Slice(budget=float(budget), n=np.array(list(reached)),
-                           loss=np.array(list(reached.values()))))  # fmt: skip
+        found.append(
+            Slice(
+                budget=float(budget),
+                n=np.array(list(reached)),
+                loss=np.array(list(reached.values())),
+            )
+        )
     return found
 
 
@@ -134,9 +141,11 @@ class Optima:
 
 
 def envelope(
-    n: Float[Array, " runs"], c: Float[Array, " runs"], loss: Float[Array, " runs"],
+    n: Float[Array, " runs"],
+    c: Float[Array, " runs"],
+    loss: Float[Array, " runs"],
     budgets: Float[Array, " budgets"],
-) -> Optima:  # fmt: skip
+) -> Optima:
     """Approach 1: at each budget the trained size with the least loss, and a line through those.
 
     Budgets that fewer than three sizes reach are left out. Deviation: Hoffmann et al. 2022 take
@@ -149,9 +158,12 @@ def envelope(
 
 
 def isoflop(
-    n: Float[Array, " runs"], c: Float[Array, " runs"], loss: Float[Array, " runs"],
-    budgets: Float[Array, " budgets"], reach: float = 4.0,
-) -> tuple[list[Parabola | None], Optima]:  # fmt: skip
+    n: Float[Array, " runs"],
+    c: Float[Array, " runs"],
+    loss: Float[Array, " runs"],
+    budgets: Float[Array, " budgets"],
+    reach: float = 4.0,
+) -> tuple[list[Parabola | None], Optima]:
     """Approach 2: a parabola a budget, and a line through their lowest points.
 
     Far from its lowest point an IsoFLOP curve is no parabola, so only sizes within a factor of

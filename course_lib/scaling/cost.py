@@ -43,9 +43,10 @@ def bill(
         )
     hours = flops / (hardware.peak * utilisation) / 3600
     return Bill(
-        device_hours=hours, days=hours * 3600 / SECONDS_A_DAY / devices,
+        device_hours=hours,
+        days=hours * 3600 / SECONDS_A_DAY / devices,
         dollars=hours * dollars_an_hour,
-    )  # fmt: skip
+    )
 
 
 def implied_utilisation(flops: float, hardware: Hardware, device_hours: float) -> float:

@@ -32,9 +32,7 @@ class Answered:
         return self.right == self.tokens
 
 
-def answered(
-    logits: Float[Tensor, "seq vocab"], answer: Int[Tensor, " n"], first: int
-) -> Answered:
+def answered(logits: Float[Tensor, "seq vocab"], answer: Int[Tensor, " n"], first: int) -> Answered:
     """``answer`` stands after ``first`` tokens of a row, so logits first-1 … first+n-2 give it.
 
     Raises ValueError where the row is too short, or nothing stands before the answer.

@@ -53,9 +53,14 @@ class GridConfig:
     def model(self, width: int) -> ModelConfig:
         """One block and one head: to look up (name, attribute) takes no more."""
         return ModelConfig(
-            vocab_size=self.ledger.vocab_size, d_model=width, n_layers=1, n_heads=1, n_kv_heads=1,
-            d_ff=8 * round(width / 3), max_seq=self.seq,
-        )  # fmt: skip
+            vocab_size=self.ledger.vocab_size,
+            d_model=width,
+            n_layers=1,
+            n_heads=1,
+            n_kv_heads=1,
+            d_ff=8 * round(width / 3),
+            max_seq=self.seq,
+        )
 
     def steps(self, width: int) -> dict[float, int]:
         """Budget -> steps of this width, for the budgets it can spend within the limits."""
@@ -104,20 +109,30 @@ def run_size(config: GridConfig, regime: str, width: int) -> list[dict]:
     def judge(trained: torch.nn.Module) -> float:
         return corrected_loss(trained, held_out, entropy)
 
-    undecayed = None if regime == "repeated" else (
-        lambda steps, passing: trunk.update({steps: judge(passing)})
-    )  # fmt: skip
+    undecayed = (
+        None
+        if regime == "repeated"
+        else (lambda steps, passing: trunk.update({steps: judge(passing)}))
+    )
     losses = trunk_and_branches(
         model, batch_at, judge, config.branches(width, regime), undecayed=undecayed
     )
     counted = count_parameters(shape)
     flops = training_flops(shape, config.seq, config.seq) / config.seq
     return [
-        {"regime": regime, "width": width, "n": counted.total, "n_body": counted.non_embedding,
-         "d": steps * config.rows * config.seq, "budget": budget, "flops_a_token": flops,
-         "loss": loss, "undecayed": trunk.get(steps)}
+        {
+            "regime": regime,
+            "width": width,
+            "n": counted.total,
+            "n_body": counted.non_embedding,
+            "d": steps * config.rows * config.seq,
+            "budget": budget,
+            "flops_a_token": flops,
+            "loss": loss,
+            "undecayed": trunk.get(steps),
+        }
         for (budget, steps), loss in zip(config.steps(width).items(), losses, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 @experiment("scaling/grid", config=GridConfig())

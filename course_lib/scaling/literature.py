@@ -30,28 +30,46 @@ class Row:
 TABLE_3 = tuple(
     Row(n=n, flops=c, d=d)
     for n, c, d in (
-        (4e8, 1.92e19, 8.0e9), (1e9, 1.21e20, 20.2e9), (1e10, 1.23e22, 205.1e9),
-        (6.7e10, 5.76e23, 1.5e12), (1.75e11, 3.85e24, 3.7e12), (2.8e11, 9.90e24, 5.9e12),
-        (5.2e11, 3.43e25, 11.0e12), (1e12, 1.27e26, 21.2e12), (1e13, 1.30e28, 216.2e12),
+        (4e8, 1.92e19, 8.0e9),
+        (1e9, 1.21e20, 20.2e9),
+        (1e10, 1.23e22, 205.1e9),
+        (6.7e10, 5.76e23, 1.5e12),
+        (1.75e11, 3.85e24, 3.7e12),
+        (2.8e11, 9.90e24, 5.9e12),
+        (5.2e11, 3.43e25, 11.0e12),
+        (1e12, 1.27e26, 21.2e12),
+        (1e13, 1.30e28, 216.2e12),
     )
-)  # fmt: skip
+)
 # Hoffmann et al. 2022, table A3: approaches 2 and 3, as printed. See `slips`.
 TABLE_A3_APPROACH_2 = tuple(
     Row(n=n, flops=c, d=d)
     for n, c, d in (
-        (4e8, 1.84e19, 7.7e9), (1e9, 1.20e20, 20.0e9), (1e10, 1.32e22, 219.5e9),
-        (6.7e10, 6.88e23, 1.7e12), (1.75e11, 4.54e24, 4.3e12), (2.8e11, 1.18e25, 7.1e12),
-        (5.2e11, 4.19e25, 13.4e12), (1e12, 1.59e26, 26.5e12), (1e13, 1.75e28, 292.0e12),
+        (4e8, 1.84e19, 7.7e9),
+        (1e9, 1.20e20, 20.0e9),
+        (1e10, 1.32e22, 219.5e9),
+        (6.7e10, 6.88e23, 1.7e12),
+        (1.75e11, 4.54e24, 4.3e12),
+        (2.8e11, 1.18e25, 7.1e12),
+        (5.2e11, 4.19e25, 13.4e12),
+        (1e12, 1.59e26, 26.5e12),
+        (1e13, 1.75e28, 292.0e12),
     )
-)  # fmt: skip
+)
 TABLE_A3_APPROACH_3 = tuple(
     Row(n=n, flops=c, d=d)
     for n, c, d in (
-        (4e8, 2.21e19, 9.2e9), (1e9, 1.62e20, 27.1e9), (1e10, 2.46e22, 410.1e9),
-        (6.7e10, 1.71e24, 4.1e12), (1.75e11, 1.26e24, 12.0e12), (2.8e11, 3.52e25, 20.1e12),
-        (5.2e11, 1.36e26, 43.5e12), (1e12, 5.65e26, 94.1e12), (1e13, 8.55e28, 1425.5e12),
+        (4e8, 2.21e19, 9.2e9),
+        (1e9, 1.62e20, 27.1e9),
+        (1e10, 2.46e22, 410.1e9),
+        (6.7e10, 1.71e24, 4.1e12),
+        (1.75e11, 1.26e24, 12.0e12),
+        (2.8e11, 3.52e25, 20.1e12),
+        (5.2e11, 1.36e26, 43.5e12),
+        (1e12, 5.65e26, 94.1e12),
+        (1e13, 8.55e28, 1425.5e12),
     )
-)  # fmt: skip
+)
 
 
 def slips(rows: tuple[Row, ...], tolerance: float = 0.1) -> list[tuple[Row, float]]:
@@ -151,38 +169,62 @@ class Published:
 
 def laws() -> tuple[Published, ...]:
     """All of them, oldest first."""
-    hoffmann = {"key": "hoffmann2022training", "counts": "all weights", "lowest": 6e18,
-                "highest": 3e21}  # fmt: skip
+    hoffmann = {
+        "key": "hoffmann2022training",
+        "counts": "all weights",
+        "lowest": 6e18,
+        "highest": 3e21,
+    }
     return (
         Published(
-            name="Kaplan 2020", split=kaplan_2020, key="kaplan2020scaling", where="table 6",
-            counts="no embeddings", lowest=2 * PF_DAY * (768 / 1.3e9) ** (1 / 0.73),
+            name="Kaplan 2020",
+            split=kaplan_2020,
+            key="kaplan2020scaling",
+            where="table 6",
+            counts="no embeddings",
+            lowest=2 * PF_DAY * (768 / 1.3e9) ** (1 / 0.73),
             highest=2 * PF_DAY * (1.5e9 / 1.3e9) ** (1 / 0.73),
         ),
         Published(
             name="Hoffmann 2022, approach 1", split=through(TABLE_3), where="table 3", **hoffmann
         ),
         Published(
-            name="Hoffmann 2022, approach 2", split=through(TABLE_A3_APPROACH_2),
-            where="table A3", **hoffmann,
+            name="Hoffmann 2022, approach 2",
+            split=through(TABLE_A3_APPROACH_2),
+            where="table A3",
+            **hoffmann,
         ),
         Published(
-            name="Hoffmann 2022, approach 3", split=lambda c: compute_optimal(hoffmann_2022(), c),
-            where="equation 10", **hoffmann,
+            name="Hoffmann 2022, approach 3",
+            split=lambda c: compute_optimal(hoffmann_2022(), c),
+            where="equation 10",
+            **hoffmann,
         ),
         Published(
-            name="Besiroglu 2024", split=lambda c: compute_optimal(besiroglu_2024(), c),
-            where="table 1", **hoffmann | {"key": "besiroglu2024chinchilla"},
+            name="Besiroglu 2024",
+            split=lambda c: compute_optimal(besiroglu_2024(), c),
+            where="table 1",
+            **hoffmann | {"key": "besiroglu2024chinchilla"},
         ),
         Published(
-            name="DeepSeek LLM 2024", split=deepseek_2024, key="bi2024deepseek",
-            where="equation 4", counts="FLOPs a token, no embeddings", lowest=1e17, highest=3e20,
+            name="DeepSeek LLM 2024",
+            split=deepseek_2024,
+            key="bi2024deepseek",
+            where="equation 4",
+            counts="FLOPs a token, no embeddings",
+            lowest=1e17,
+            highest=3e20,
         ),
         Published(
-            name="Llama 3 2024", split=llama3_2024, key="grattafiori2024llama3",
-            where="section 3.2.1", counts="all weights", lowest=6e18, highest=1e22,
+            name="Llama 3 2024",
+            split=llama3_2024,
+            key="grattafiori2024llama3",
+            where="section 3.2.1",
+            counts="all weights",
+            lowest=6e18,
+            highest=1e22,
         ),
-    )  # fmt: skip
+    )
 
 
 class Trained(NamedTuple):

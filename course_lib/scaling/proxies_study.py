@@ -76,16 +76,23 @@ def run(config: ProxiesConfig, recipe: Recipe, size: tuple, seed: int, held_out:
     width, layers, heads, _ = size
     tokenizer = lineage.tokenizer()
     shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size, d_model=width, n_layers=layers, n_heads=heads,
-        n_kv_heads=1, d_ff=8 * round(width / 3), max_seq=config.seq_len,
-    )  # fmt: skip
+        vocab_size=tokenizer.vocab_size,
+        d_model=width,
+        n_layers=layers,
+        n_heads=heads,
+        n_kv_heads=1,
+        d_ff=8 * round(width / 3),
+        max_seq=config.seq_len,
+    )
     shape = replace(shape, **recipe.shape)
     decoder = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     model = WithinDocuments(decoder, tokenizer.eos_id) if recipe.masked else decoder
     train = rows_of(
-        config, "train", config.train_documents,
+        config,
+        "train",
+        config.train_documents,
         lambda i, kind: not (recipe.fewer_tales and kind == "tale" and i % 4),
-    )  # fmt: skip
+    )
     rows = config.rows * recipe.batch
     losses = trunk_and_branches(
         model,

@@ -39,9 +39,13 @@ def _tied(values: Float[Array, " items"]) -> int:
 
 
 def tau_interval(
-    x: Float[Array, " items"], y: Float[Array, " items"], *,
-    share: float = 0.9, repeats: int = 1_000, seed: int = 0,
-) -> tuple[float, float]:  # fmt: skip
+    x: Float[Array, " items"],
+    y: Float[Array, " items"],
+    *,
+    share: float = 0.9,
+    repeats: int = 1_000,
+    seed: int = 0,
+) -> tuple[float, float]:
     """The middle ``share`` of τ over items drawn again with replacement.
 
     An item drawn twice is tied with itself, which τ-b allows for. Resamples with fewer than three

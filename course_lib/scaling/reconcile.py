@@ -53,9 +53,12 @@ def local_exponent(law: Law, n: Numbers, omega: int | float = OMEGA) -> Numbers:
 
 
 def seen_exponent(
-    law: Law, smallest: int | float, largest: int | float, omega: int | float = OMEGA,
+    law: Law,
+    smallest: int | float,
+    largest: int | float,
+    omega: int | float = OMEGA,
     points: int = 200,
-) -> float:  # fmt: skip
+) -> float:
     """The slope of one straight line through (log C, log n_opt) over a range of n."""
     if not 0 < smallest < largest:
         raise ValueError(f"{smallest} to {largest}: expected a range that rises from above 0")

@@ -29,8 +29,11 @@ class WorldGridConfig:
     """Sizes as (width, layers, heads), budgets in steps of rows x seq_len tokens."""
 
     sizes: tuple[tuple[int, int, int], ...] = (
-        (16, 2, 1), (32, 3, 1), (48, 3, 2), (64, 4, 2),
-    )  # fmt: skip
+        (16, 2, 1),
+        (32, 3, 1),
+        (48, 3, 2),
+        (64, 4, 2),
+    )
     steps: tuple[int, ...] = (100, 200, 400, 800, 1_600)
     rows: int = 6
     seq_len: int = 192
@@ -45,9 +48,14 @@ class WorldGridConfig:
         """One size's decoder, in the shape of the course's base model."""
         width, layers, heads = size
         return ModelConfig(
-            vocab_size=vocab_size, d_model=width, n_layers=layers, n_heads=heads, n_kv_heads=1,
-            d_ff=8 * round(width / 3), max_seq=2 * self.seq_len,
-        )  # fmt: skip
+            vocab_size=vocab_size,
+            d_model=width,
+            n_layers=layers,
+            n_heads=heads,
+            n_kv_heads=1,
+            d_ff=8 * round(width / 3),
+            max_seq=2 * self.seq_len,
+        )
 
     def branches(self, width: int) -> BranchConfig:
         """The runs of one size."""
@@ -154,16 +162,20 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
     flops = training_flops(shape, config.seq_len, config.seq_len) / config.seq_len
     share = data.train.tokens / data.train.targets.numel()  # the rest is padding
     return [
-        {"size": list(size), "n": counted.total, "n_body": counted.non_embedding,
-         "d": round(steps * config.rows * config.seq_len * share), "flops_a_token": flops, **one}
+        {
+            "size": list(size),
+            "n": counted.total,
+            "n_body": counted.non_embedding,
+            "d": round(steps * config.rows * config.seq_len * share),
+            "flops_a_token": flops,
+            **one,
+        }
         for steps, one in zip(config.steps, judged, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 @experiment("scaling/world", config=WorldGridConfig())
-def world_grid(
-    config: WorldGridConfig, work: Path, progress: Callable[[float, str], None]
-) -> dict:
+def world_grid(config: WorldGridConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
     """Every size, the smallest first; each is kept when done, its models in ``work``."""
     data = material(config)
     runs: list[dict] = []

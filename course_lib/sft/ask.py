@@ -32,9 +32,12 @@ def ask(
         for question, start in zip(questions, given, strict=True)
     ]
     replies = complete(
-        model, prompts, stop_ids=(tokenizer.end_id, tokenizer.eos_id),
-        max_new_tokens=max_new_tokens, at_once=at_once,
-    )  # fmt: skip
+        model,
+        prompts,
+        stop_ids=(tokenizer.end_id, tokenizer.eos_id),
+        max_new_tokens=max_new_tokens,
+        at_once=at_once,
+    )
     return [
         tokenizer.decode([*start, *reply]).strip()
         for start, reply in zip(given, replies, strict=True)
@@ -62,9 +65,11 @@ def ask_base(
     replies = [""] * len(questions)
     for chosen, stops, most in ((stories, (), 64), (quizzes, (newline,), 12)):
         new = complete(
-            model, [prompts[i] for i in chosen], stop_ids=(tokenizer.eos_id, *stops),
+            model,
+            [prompts[i] for i in chosen],
+            stop_ids=(tokenizer.eos_id, *stops),
             max_new_tokens=most,
-        )  # fmt: skip
+        )
         for i, ids in zip(chosen, new, strict=True):
             begun = questions[i].meta.get("first_words", "") if worked else ""
             replies[i] = reply_of(questions[i], begun + tokenizer.decode(ids))

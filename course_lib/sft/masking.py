@@ -83,9 +83,7 @@ def target_logprobs(
     logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, "batch seq"]:
     """log p(target | what came before) at every counted position, 0 where the target is IGNORED."""
-    return -F.cross_entropy(
-        logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
-    )
+    return -F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
 
 
 def _stack(rows: list[list[Example]], width: int, pad_id: int) -> Rows:

@@ -92,9 +92,7 @@ def build_sft(
     world = read_world(parents["corpus"])
     model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(runtime.device())
     seq_len = model.config.max_seq // 2
-    replay = read_rows(
-        parents["corpus"], "train", tokenizer, seq_len, config.replay_documents
-    )
+    replay = read_rows(parents["corpus"], "train", tokenizer, seq_len, config.replay_documents)
     examples = [encode(tokenizer, i) for i in instructions(world, config.instructions())]
 
     def report(log: StepLog) -> None:
@@ -111,8 +109,6 @@ def build_sft(
     )
     save_model(model, out)
     held_out = read_rows(parents["corpus"], "validation", tokenizer, seq_len, 2_000)
-    figures = accuracies(
-        model, tokenizer, world, split="validation", number=config.exam_questions
-    )
+    figures = accuracies(model, tokenizer, world, split="validation", number=config.exam_questions)
     loss = validation_loss(model, held_out, tokenizer.eos_id).per_token
     return figures | {"nats_per_token": loss}

@@ -50,9 +50,7 @@ def test_clip_stops_the_gain_but_not_the_loss():
     old = torch.zeros(2, 1)
     logprobs = torch.full((2, 1), 1.0, requires_grad=True)  # ratio e, far above 1.2
     advantages = torch.tensor([1.0, -1.0])
-    loss = grpo_loss(
-        logprobs, old, old, advantages, torch.ones(2, 1), beta=0.0, clip_ratio=0.2
-    )
+    loss = grpo_loss(logprobs, old, old, advantages, torch.ones(2, 1), beta=0.0, clip_ratio=0.2)
     loss.backward()
     assert logprobs.grad[0].item() == 0.0
     assert logprobs.grad[1].item() == pytest.approx(2.71828 / 2, abs=1e-4)

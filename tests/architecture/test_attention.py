@@ -26,9 +26,7 @@ def test_document_mask_by_hand():
     assert got.int().tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
 
 
-@given(
-    n=st.integers(1, 12), extra=st.integers(0, 5), window=st.none() | st.integers(1, 6)
-)
+@given(n=st.integers(1, 12), extra=st.integers(0, 5), window=st.none() | st.integers(1, 6))
 @settings(max_examples=30, deadline=None)
 def test_every_query_sees_itself_and_no_more_than_the_window(n, extra, window):
     mask = causal_mask(n, n + extra, window)
@@ -53,9 +51,7 @@ def test_the_kernel_equals_the_equation(n_kv_heads):
     torch.testing.assert_close(
         attention(q, k, v, mask), plain_attention(q, k, v, mask), atol=1e-6, rtol=1e-5
     )
-    torch.testing.assert_close(
-        attention(q, k, v), plain_attention(q, k, v), atol=1e-6, rtol=1e-5
-    )
+    torch.testing.assert_close(attention(q, k, v), plain_attention(q, k, v), atol=1e-6, rtol=1e-5)
 
 
 def test_grouped_heads_equal_repeated_ones():

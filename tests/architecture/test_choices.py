@@ -29,9 +29,10 @@ CHOICES = {
     "experts": {"mlp": "moe", "n_experts": 4, "top_k": 2},
     "latent": {"latent": LATENT, "n_kv_heads": 4},
     "latent, one query matrix": {
-        "latent": Latent(kv_rank=10, d_nope=6, d_rope=4, d_value=8), "n_kv_heads": 4,
+        "latent": Latent(kv_rank=10, d_nope=6, d_rope=4, d_value=8),
+        "n_kv_heads": 4,
     },
-}  # fmt: skip
+}
 
 
 def with_choice(name: str) -> Decoder:

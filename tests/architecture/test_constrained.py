@@ -46,13 +46,11 @@ REGEXES = st.recursive(
             lambda x: (f"(?:{x[0][0]}|{x[1][0]})", either(x[0][1], x[1][1]))
         ),
         st.tuples(inner, st.integers(1, 2), st.integers(0, 2)).map(
-            lambda x: (
-                f"(?:{x[0][0]}){{{x[1]},{x[1] + x[2]}}}", repeat(x[0][1], x[1], x[1] + x[2])
-            )
+            lambda x: (f"(?:{x[0][0]}){{{x[1]},{x[1] + x[2]}}}", repeat(x[0][1], x[1], x[1] + x[2]))
         ),
     ),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 @given(REGEXES, st.lists(st.text("ab", max_size=8), min_size=5, max_size=5))
@@ -165,10 +163,15 @@ def test_needs_equals_trying_every_token(case):
 
 MODEL = lively(
     ModelConfig(
-        vocab_size=len(VOCABULARY), d_model=24, n_layers=1, n_heads=2, n_kv_heads=1, d_ff=32,
+        vocab_size=len(VOCABULARY),
+        d_model=24,
+        n_layers=1,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=32,
         max_seq=128,
     )
-)  # fmt: skip
+)
 
 
 @settings(max_examples=15)
@@ -180,7 +183,11 @@ def test_every_text_parses_with_any_budget(case, seed, spare):
     room = int(language.shortest) + 1 + spare
     constraints = [GrammarConstraint(MASKS, language) for _ in range(3)]
     replies = decode(
-        MODEL, [[2, 3]] * 3, max_new_tokens=room, stop_ids=(EOS,), constraints=constraints,
+        MODEL,
+        [[2, 3]] * 3,
+        max_new_tokens=room,
+        stop_ids=(EOS,),
+        constraints=constraints,
         generator=torch.Generator().manual_seed(seed),
     )
     for reply, constraint in zip(replies, constraints, strict=True):
@@ -224,7 +231,11 @@ def test_logits_are_masked_and_never_changed(monkeypatch):
     monkeypatch.setattr(Filters, "choose", spy)
     constraint = GrammarConstraint(MASKS, json_language({"type": "array", "items": {"enum": [1]}}))
     reply = decode(
-        MODEL, [[2, 3]], max_new_tokens=12, stop_ids=(EOS,), constraints=[constraint],
+        MODEL,
+        [[2, 3]],
+        max_new_tokens=12,
+        stop_ids=(EOS,),
+        constraints=[constraint],
         generator=torch.Generator().manual_seed(0),
     )[0]
     with torch.no_grad():

@@ -11,9 +11,18 @@ from torch.nn import functional as F
 from course_lib.architecture.model import Decoder, ModelConfig, load_model, save_model
 
 OLD = {  # what config.json held before there were choices
-    "vocab_size": 31, "d_model": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "d_ff": 40,
-    "max_seq": 32, "rope_theta": 10000.0, "norm_eps": 1e-05, "sliding_window": None, "tied": True,
-}  # fmt: skip
+    "vocab_size": 31,
+    "d_model": 24,
+    "n_layers": 2,
+    "n_heads": 4,
+    "n_kv_heads": 2,
+    "d_ff": 40,
+    "max_seq": 32,
+    "rope_theta": 10000.0,
+    "norm_eps": 1e-05,
+    "sliding_window": None,
+    "tied": True,
+}
 D, LAYERS, HEADS, KV, FF, D_HEAD = 24, 2, 4, 2, 40, 6
 SHAPES = {  # in the order in which they are drawn
     "attention_norm.weight": (D,),

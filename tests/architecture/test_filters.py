@@ -63,9 +63,13 @@ logit_rows = st.lists(st.floats(-20, 20), min_size=2, max_size=30).map(lambda x:
 
 
 @given(
-    logit_rows, st.floats(0.1, 3), st.integers(1, 9), st.floats(0.05, 1), st.floats(0, 1),
+    logit_rows,
+    st.floats(0.1, 3),
+    st.integers(1, 9),
     st.floats(0.05, 1),
-)  # fmt: skip
+    st.floats(0, 1),
+    st.floats(0.05, 1),
+)
 def test_filters_only_mask(logits, temperature, k, p, m, mass):
     """Something is always left, and what is left keeps its logit, divided by the temperature."""
     out = Filters(temperature=temperature, top_k=k, top_p=p, min_p=m, typical_p=mass)(logits)

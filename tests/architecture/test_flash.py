@@ -29,8 +29,11 @@ def inputs(n_heads, n_kv_heads, queries, keys, d_head, dtype=torch.float64, batc
     def normal(*shape):
         return torch.randn(*shape, dtype=dtype).mul_(2).requires_grad_()
 
-    return (normal(batch, n_heads, queries, d_head), normal(batch, n_kv_heads, keys, d_head),
-            normal(batch, n_kv_heads, keys, d_head))  # fmt: skip
+    return (
+        normal(batch, n_heads, queries, d_head),
+        normal(batch, n_kv_heads, keys, d_head),
+        normal(batch, n_kv_heads, keys, d_head),
+    )
 
 
 def test_online_softmax_by_hand():
@@ -48,14 +51,18 @@ def test_online_softmax_by_hand():
 
 
 @given(
-    kv=st.integers(1, 3), group=st.integers(1, 3), queries=st.integers(1, 40),
-    past=st.integers(0, 17), d_head=st.sampled_from([1, 3, 8]), causal=st.booleans(),
-    block_q=st.integers(1, 45), block_k=st.integers(1, 45), seed=st.integers(0, 99),
+    kv=st.integers(1, 3),
+    group=st.integers(1, 3),
+    queries=st.integers(1, 40),
+    past=st.integers(0, 17),
+    d_head=st.sampled_from([1, 3, 8]),
+    causal=st.booleans(),
+    block_q=st.integers(1, 45),
+    block_k=st.integers(1, 45),
+    seed=st.integers(0, 99),
 )
 @settings(max_examples=60, deadline=None)
-def test_exact_in_both_directions(
-    kv, group, queries, past, d_head, causal, block_q, block_k, seed
-):
+def test_exact_in_both_directions(kv, group, queries, past, d_head, causal, block_q, block_k, seed):
     torch.manual_seed(seed)
     qkv = inputs(kv * group, kv, queries, queries + past, d_head)
     mask = causal_mask(queries, queries + past) if causal else None
@@ -105,8 +112,12 @@ def test_causal_skips_what_lies_in_the_future():
     assert tiles(True, keys=10) == 2 + 3 + 4 + 5  # two keys from the past: one block more a row
 
 
-@given(n=st.integers(1, 30), d_head=st.integers(1, 6), block_q=st.integers(1, 33),
-       block_k=st.integers(1, 33))  # fmt: skip
+@given(
+    n=st.integers(1, 30),
+    d_head=st.integers(1, 6),
+    block_q=st.integers(1, 33),
+    block_k=st.integers(1, 33),
+)
 @settings(max_examples=40, deadline=None)
 def test_the_counted_traffic_is_the_formula(n, d_head, block_q, block_k):
     q, k, v = torch.randn(3, 1, 1, n, d_head).unbind(0)

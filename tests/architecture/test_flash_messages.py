@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-SCRIPT = '''
+SCRIPT = """
 import torch
 from course_lib.architecture.flash import flash_attention
 from course_lib.architecture.latent import LatentAttention
@@ -33,7 +33,7 @@ for call in calls:
         print(error)
     else:
         print("no error")
-'''
+"""
 SAID = """\
 flash: q has shape (2, 5, 4), expected (batch, n_heads, queries, d_head)
 flash: k has shape (1, 2, 5, 6), expected (batch, n_kv_heads, keys, d_head) with the batch and \
@@ -50,8 +50,10 @@ LatentAttention: cos has shape (3, 4), expected a last axis of 2, half of d_rope
 
 def test_messages():
     ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True,
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == SAID

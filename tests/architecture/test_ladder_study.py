@@ -33,10 +33,14 @@ def test_steps_by_hand():
     data = {
         "rungs": [{"rung": "low", "lr": 0.1}, {"rung": "high", "lr": 0.2}],
         "runs": [
-            run("low", 1, 0.1, 2.0), run("low", 0, 0.1, 1.0), run("low", 0, 0.2, 5.0),
-            run("high", 0, 0.2, 0.5), run("high", 1, 0.2, 1.7), run("high", 0, 0.1, 7.0),
+            run("low", 1, 0.1, 2.0),
+            run("low", 0, 0.1, 1.0),
+            run("low", 0, 0.2, 5.0),
+            run("high", 0, 0.2, 0.5),
+            run("high", 1, 0.2, 1.7),
+            run("high", 0, 0.1, 7.0),
         ],
-    }  # fmt: skip
+    }
     low, high = ladder_study.steps_of(data)
     assert low.losses == [1.0, 2.0]
     assert low.gain == 0

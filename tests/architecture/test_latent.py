@@ -41,8 +41,11 @@ def parts(n_heads, q, k, rank, d_nope, d_rope, d_value):
         return torch.randn(*shape, dtype=torch.float64)
 
     return (
-        normal(2, n_heads, q, d_nope), normal(2, n_heads, q, d_rope), normal(2, 1, k, rank),
-        normal(2, 1, k, d_rope), normal(n_heads, d_nope + d_value, rank),
+        normal(2, n_heads, q, d_nope),
+        normal(2, n_heads, q, d_rope),
+        normal(2, 1, k, rank),
+        normal(2, 1, k, d_rope),
+        normal(n_heads, d_nope + d_value, rank),
     )
 
 
@@ -58,8 +61,12 @@ def test_by_hand():
 
 
 @given(
-    n_heads=st.integers(1, 4), q=st.integers(1, 6), past=st.integers(0, 5),
-    rank=st.integers(1, 9), d_nope=st.integers(1, 5), half=st.integers(1, 3),
+    n_heads=st.integers(1, 4),
+    q=st.integers(1, 6),
+    past=st.integers(0, 5),
+    rank=st.integers(1, 9),
+    d_nope=st.integers(1, 5),
+    half=st.integers(1, 3),
     d_value=st.integers(1, 6),
 )
 @settings(max_examples=40, deadline=None)
@@ -89,8 +96,9 @@ def test_token_by_token_with_a_cache_equals_all_at_once(q_rank):
     whole = attention(x, cos, sin, causal_mask(9))
     cache = Kept()
     steps = [attention(x[:, :4], cos[:4], sin[:4], causal_mask(4), cache)]
-    steps += [attention(x[:, i : i + 1], cos[i : i + 1], sin[i : i + 1], None, cache)
-              for i in range(4, 9)]  # fmt: skip
+    steps += [
+        attention(x[:, i : i + 1], cos[i : i + 1], sin[i : i + 1], None, cache) for i in range(4, 9)
+    ]
     torch.testing.assert_close(torch.cat(steps, 1), whole, atol=2e-6, rtol=1e-5)
     assert whole.std() > 0.01
     held = sum(t.numel() for t in cache.pairs[0])

@@ -22,8 +22,12 @@ def test_padding_mask_by_hand():
 def test_stream_mask_by_hand():
     got = stream_mask(5, window=2, sinks=1).int().tolist()
     assert got == [
-        [1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 0, 1, 1, 0], [1, 0, 0, 1, 1],
-    ]  # fmt: skip
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 0, 1, 1, 0],
+        [1, 0, 0, 1, 1],
+    ]
     assert stream_mask(1, 5, window=2, sinks=1).int().tolist() == [[1, 0, 0, 1, 1]]
     for window, sinks in ((0, 1), (2, -1)):
         with pytest.raises(ValueError, match=f"window is {window} and sinks is {sinks}"):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-SCRIPT = '''
+SCRIPT = """
 import torch
 from course_lib.architecture.attention import GrowingCache, attention, causal_mask
 from course_lib.architecture.model import Decoder, ModelConfig
@@ -48,7 +48,7 @@ for call in calls:
         print("accepted")
     except ValueError as error:
         print(error)
-'''
+"""
 
 WANTED = [
     "tokens have shape (5,) and dtype torch.int64, expected integers of shape (batch, seq)",

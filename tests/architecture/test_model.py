@@ -132,6 +132,7 @@ def test_a_config_refuses_nonsense_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         ModelConfig(**{**TINY.to_dict(), **change})
 
+
 def test_modules_hold_what_the_book_says():
     """Every matrix is an nn.Linear or the embedding, so LoRA and quantisation find them."""
     model = Decoder(TINY)

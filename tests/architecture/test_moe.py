@@ -85,8 +85,11 @@ def test_capacity_by_hand():
 
 
 @given(
-    tokens=st.integers(1, 40), n_experts=st.integers(1, 8), capacity=st.integers(0, 12),
-    seed=st.integers(0, 99), data=st.data(),
+    tokens=st.integers(1, 40),
+    n_experts=st.integers(1, 8),
+    capacity=st.integers(0, 12),
+    seed=st.integers(0, 99),
+    data=st.data(),
 )
 @settings(max_examples=40, deadline=None)
 def test_no_expert_passes_its_capacity_and_none_drops_below_it(

@@ -87,8 +87,9 @@ def test_permuted_weights_give_the_same_scores_and_others_do_not():
 
 
 def test_angle_tables_are_those_of_ops():
-    for got, want in zip(angle_tables(20, rope_rates(8, 500.0)), rope_tables(20, 8, 500.0),
-                         strict=True):
+    for got, want in zip(
+        angle_tables(20, rope_rates(8, 500.0)), rope_tables(20, 8, 500.0), strict=True
+    ):
         assert torch.equal(got, want)
     cos, sin = angle_tables(3, torch.tensor([0.5]), attention_factor=2.0)
     torch.testing.assert_close(cos[2] ** 2 + sin[2] ** 2, torch.tensor([4.0]))

@@ -56,7 +56,10 @@ def test_generation_leaves_the_model_and_the_random_state_alone():
     state = torch.get_rng_state()
     draws = [
         generate(
-            model, PROMPTS, max_new_tokens=8, temperature=1.0,
+            model,
+            PROMPTS,
+            max_new_tokens=8,
+            temperature=1.0,
             generator=torch.Generator().manual_seed(seed),
         )
         for seed in (5, 5, 6)

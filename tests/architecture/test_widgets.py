@@ -20,9 +20,11 @@ def javascript(expression: str) -> object:
     """The JSON value of an expression: by Node where there is one, else by Chromium."""
     if shutil.which("node"):
         program = f"process.stdout.write(JSON.stringify({expression}))"
-        return json.loads(subprocess.run(
-            ["node", "-"], input=program, capture_output=True, text=True, check=True
-        ).stdout)  # fmt: skip
+        return json.loads(
+            subprocess.run(
+                ["node", "-"], input=program, capture_output=True, text=True, check=True
+            ).stdout
+        )
     chromium = os.environ.get("COURSE_CHROMIUM") or shutil.which("chromium")
     if not chromium:
         pytest.skip("neither Node nor Chromium is here: apt-get install chromium")
@@ -51,8 +53,12 @@ def test_the_sampler_filters_as_the_package_does():
     asked, want = [], []
     for row in logits:
         for s in SETTINGS:
-            options = {"temperature": s["temperature"], "topK": s.get("top_k", 60),
-                       "topP": s.get("top_p", 1), "minP": s.get("min_p", 0)}  # fmt: skip
+            options = {
+                "temperature": s["temperature"],
+                "topK": s.get("top_k", 60),
+                "topP": s.get("top_p", 1),
+                "minP": s.get("min_p", 0),
+            }
             asked.append([row.tolist(), options])
             want.append(Filters(**s)(row.double().unsqueeze(0)).softmax(-1)[0])
     script = widgets.script("sampler")
@@ -67,9 +73,11 @@ def test_the_calculator_computes_what_the_package_computes():
     runs = [
         {"seq": seq, "batch": 3, "bytes": 2, "tokens": 7, "recompute": how, "causal": causal}
         for seq, how, causal in (
-            (100, "nothing", False), (8192, "attention", True), (9000, "everything", False)
+            (100, "nothing", False),
+            (8192, "attention", True),
+            (9000, "everything", False),
         )
-    ]  # fmt: skip
+    ]
     models = [asdict(model.sizes) for model in PUBLISHED]
     script = widgets.script("calculator")
     call = f"{json.dumps(models)}.map(s => {json.dumps(runs)}.map(r => w.all(s, r)))"
@@ -86,10 +94,14 @@ def test_the_calculator_computes_what_the_package_computes():
                 "cache": cache_bytes(s, run["seq"], 3, 2),
                 "weightBytes": 2 * weights(s).total,
                 "activations": gpt_activation_bytes(
-                    d_model=s.d_model, n_heads=s.n_heads, n_layers=s.n_layers, seq=run["seq"],
-                    batch=3, recompute=run["recompute"],
+                    d_model=s.d_model,
+                    n_heads=s.n_heads,
+                    n_layers=s.n_layers,
+                    seq=run["seq"],
+                    batch=3,
+                    recompute=run["recompute"],
                 ),
-            }  # fmt: skip
+            }
 
 
 def test_markup_is_closed_against_its_data():

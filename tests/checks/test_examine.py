@@ -33,10 +33,17 @@ def not_shifted(answer, seed):
 
 
 EXERCISE = Exercise(
-    name="data/shares", title="Shares", answer="my_shares", kind="warm-up", minutes=5, points=2,
-    cases=cases, reference=shares, mistakes={"Sum over the last axis.": shares_of_columns},
+    name="data/shares",
+    title="Shares",
+    answer="my_shares",
+    kind="warm-up",
+    minutes=5,
+    points=2,
+    cases=cases,
+    reference=shares,
+    mistakes={"Sum over the last axis.": shares_of_columns},
     properties=(Property("the unit doesn't matter", not_shifted),),
-)  # fmt: skip
+)
 
 
 def test_a_right_answer_passes(capsys):
@@ -128,11 +135,17 @@ def power(x, BASE):
 
 def test_a_variant_has_other_constants():
     exercise = Exercise(
-        name="data/power", title="Power", answer="my_power", kind="warm-up", minutes=5, points=2,
-        cases=lambda seed: [Case("a number", (3.0 + seed,))], reference=power,
+        name="data/power",
+        title="Power",
+        answer="my_power",
+        kind="warm-up",
+        minutes=5,
+        points=2,
+        cases=lambda seed: [Case("a number", (3.0 + seed,))],
+        reference=power,
         mistakes={"Times, not to the power.": lambda x, BASE: x * BASE},
         constants={"BASE": (2, 3)},
-    )  # fmt: skip
+    )
     assert exercise.examine(lambda x: x * x, 0).passed
     cubed = exercise.variant(BASE=3)
     assert cubed.examine(lambda x: x**3, 0).passed
@@ -206,10 +219,16 @@ def test_a_property_that_an_answer_breaks_shows_the_learners_line():
 
 def test_a_mistake_is_recognised_where_the_answer_gives_a_tensor_of_one_number():
     whole = Exercise(
-        name="data/total", title="Total", answer="my_total", kind="warm-up", minutes=5, points=2,
+        name="data/total",
+        title="Total",
+        answer="my_total",
+        kind="warm-up",
+        minutes=5,
+        points=2,
         cases=lambda seed: [Case("four numbers", (torch.arange(4.0) + seed,))],
-        reference=lambda x: float(x.sum()), mistakes={"A mean.": lambda x: float(x.mean())},
-    )  # fmt: skip
+        reference=lambda x: float(x.sum()),
+        mistakes={"A mean.": lambda x: float(x.mean())},
+    )
     assert whole.examine(lambda x: x.sum(), 1).passed
     assert whole.examine(lambda x: x.mean(), 1).mistake == "A mean."
 
@@ -221,10 +240,16 @@ def test_an_answer_that_should_raise_and_one_that_does():
         return x**0.5
 
     rooted = Exercise(
-        name="data/root", title="Root", answer="my_root", kind="warm-up", minutes=5, points=2,
+        name="data/root",
+        title="Root",
+        answer="my_root",
+        kind="warm-up",
+        minutes=5,
+        points=2,
         cases=lambda seed: [Case("a square", (4.0 + seed,)), Case("a negative", (-1.0,))],
-        reference=root, mistakes={"Half, not the root.": lambda x: x / 2},
-    )  # fmt: skip
+        reference=root,
+        mistakes={"Half, not the root.": lambda x: x / 2},
+    )
     assert rooted.examine(root, 1).passed
     assert "expected it to raise ValueError" in str(rooted.examine(lambda x: abs(x) ** 0.5, 1))
 

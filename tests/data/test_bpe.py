@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from course_lib.data.bpe import MergeTable, PairIndex, learn_merges, merge_pair
 
-words_of = st.dictionaries(st.text("abc", min_size=1, max_size=12), st.integers(1, 5),
-                           min_size=1, max_size=12)
+words_of = st.dictionaries(
+    st.text("abc", min_size=1, max_size=12), st.integers(1, 5), min_size=1, max_size=12
+)
 FIRST = ord("d")
 
 
@@ -25,8 +26,9 @@ def naive_merges(counted: dict[str, int], n: int) -> list[tuple[int, int]]:
         if not totals:
             break
         merges.append(min(totals, key=lambda pair: (-totals[pair], pair)))
-        words = {tuple(merge_pair(list(word), merges[-1], new)): count
-                 for word, count in words.items()}
+        words = {
+            tuple(merge_pair(list(word), merges[-1], new)): count for word, count in words.items()
+        }
     return merges
 
 
@@ -58,7 +60,11 @@ def test_one_merge_by_hand():
     index.merge(pair_of("ab"), ord("N"))
     assert row_of(index) == "xNyNNN"
     assert {pair: total for pair, total in index.totals.items() if total} == {
-        pair_of("xN"): 3, pair_of("Ny"): 3, pair_of("yN"): 3, pair_of("NN"): 1}
+        pair_of("xN"): 3,
+        pair_of("Ny"): 3,
+        pair_of("yN"): 3,
+        pair_of("NN"): 1,
+    }
 
 
 def test_a_pair_that_overlaps_itself_by_hand():
@@ -68,7 +74,11 @@ def test_a_pair_that_overlaps_itself_by_hand():
     index.merge(pair_of("aa"), ord("N"))
     assert row_of(index) == "NNabcN"
     assert {pair: total for pair, total in index.totals.items() if total} == {
-        pair_of("NN"): 2, pair_of("Na"): 2, pair_of("ab"): 2, pair_of("cN"): 1}
+        pair_of("NN"): 2,
+        pair_of("Na"): 2,
+        pair_of("ab"): 2,
+        pair_of("cN"): 1,
+    }
 
 
 @given(words_of, st.integers(1, 12))
@@ -106,8 +116,10 @@ def test_a_giant_word_takes_linear_time(letters):
     word = "".join(generator.choices(letters, k=100_000))
     merges = learn_merges([word[:2000], "abcab"], [1, 1], FIRST, 40)
     table = MergeTable(merges, FIRST)
-    ratio = min(cpu_seconds(lambda: table.apply(word)) / cpu_seconds(lambda: table.apply(word[::2]))
-                for _ in range(2))
+    ratio = min(
+        cpu_seconds(lambda: table.apply(word)) / cpu_seconds(lambda: table.apply(word[::2]))
+        for _ in range(2)
+    )
     assert ratio < 3
     assert len(table.apply(word)) < len(word) / 2
 

@@ -4,8 +4,10 @@ from course_lib.data.chat import ChatFormat, prompt_ids, reply_ids, reply_text
 from course_lib.data.tokenizer import train_bpe
 
 TOK = train_bpe(["Where is Mia? Mia is in the hall."], 280)
-MESSAGES = [{"role": "user", "content": "Where is Mia?"},
-            {"role": "assistant", "content": "Mia is in the hall."}]
+MESSAGES = [
+    {"role": "user", "content": "Where is Mia?"},
+    {"role": "assistant", "content": "Mia is in the hall."},
+]
 
 
 def test_a_conversation_by_hand():

@@ -6,13 +6,20 @@ from course_lib.data.clean import STEPS, clean, mask_emails, repair_encoding
 
 
 def test_every_repair_by_hand():
-    spoilt = ("\ufeffA\u00a0cafe\u0301 \r\n\r\n\r\n\r\nzero\u200bwidth \x07 "
-              "mail ann.b@mail.example.org now  \n")
+    spoilt = (
+        "\ufeffA\u00a0cafe\u0301 \r\n\r\n\r\n\r\nzero\u200bwidth \x07 "
+        "mail ann.b@mail.example.org now  \n"
+    )
     result = clean(spoilt)
     assert result.text == "A café\n\nzerowidth  mail <email> now"
-    assert result.changes == {"line ends": 4, "invisible characters": 3, "characters composed": 1,
-                              "unusual spaces": 1, "blank space trimmed": 6,
-                              "e-mail addresses masked": 1}
+    assert result.changes == {
+        "line ends": 4,
+        "invisible characters": 3,
+        "characters composed": 1,
+        "unusual spaces": 1,
+        "blank space trimmed": 6,
+        "e-mail addresses masked": 1,
+    }
 
 
 @pytest.mark.parametrize("text", ["café", "naïve — “quoted”", "Αθήνα", "日本語", "ß 😀"])

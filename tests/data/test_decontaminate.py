@@ -4,10 +4,15 @@ from hypothesis import strategies as st
 
 from course_lib.data.decontaminate import Hit, LeakIndex, OverlapRules
 
-QUESTION = ("A miller has three sons and divides forty two sacks of flour among them so that each "
-            "gets two more than the next. How many does the eldest get?")
-ITEMS = {"q1": QUESTION, "q2": "What is the capital of the county that the river Ash "
-                               "flows through on its way to the sea?"}
+QUESTION = (
+    "A miller has three sons and divides forty two sacks of flour among them so that each "
+    "gets two more than the next. How many does the eldest get?"
+)
+ITEMS = {
+    "q1": QUESTION,
+    "q2": "What is the capital of the county that the river Ash "
+    "flows through on its way to the sea?",
+}
 
 
 def test_a_leak_is_found_whatever_its_case_and_punctuation():
@@ -28,8 +33,10 @@ def test_twelve_words_are_no_leak_and_eight_are_under_the_smaller_rule():
 
 
 def test_a_paraphrase_passes():
-    again = ("Three brothers share 42 sacks. Everyone has two more than the one after him. "
-             "What is the share of the oldest?")
+    again = (
+        "Three brothers share 42 sacks. Everyone has two more than the one after him. "
+        "What is the share of the oldest?"
+    )
     for rules in (OverlapRules.gpt3(), OverlapRules.eight_words(), OverlapRules.fifty_characters()):
         assert LeakIndex(ITEMS, rules).hits(again) == []
 
@@ -55,15 +62,18 @@ def test_cleaning_names_the_item_and_accounts_for_every_document():
     assert result.kept == [0, 2] and result.removed[1].item == "q1"
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=3, max_size=30),
-       st.integers(0, 20), st.integers(3, 6))
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=3, max_size=30),
+    st.integers(0, 20),
+    st.integers(3, 6),
+)
 def test_hits_are_exactly_the_shared_runs(words, start, size):
     text, item = " ".join(words), " ".join(words[start:] or words)
     rules = OverlapRules(size=size, least=1, max_items=99)
     index = LeakIndex({"x": item}, rules)
     length = min(size, len(item.split()))
-    runs = {tuple(item.split()[i:i + length]) for i in range(len(item.split()) - length + 1)}
-    wanted = [i for i in range(len(words) - length + 1) if tuple(words[i:i + length]) in runs]
+    runs = {tuple(item.split()[i : i + length]) for i in range(len(item.split()) - length + 1)}
+    wanted = [i for i in range(len(words) - length + 1) if tuple(words[i : i + length]) in runs]
     assert [hit.place for hit in index.hits(text)] == wanted and wanted
 
 

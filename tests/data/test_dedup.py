@@ -10,8 +10,20 @@ from course_lib.data.dedup import DedupConfig, deduplicate
 from course_lib.data.shingling import jaccard, shingles
 
 WORDS = [a + b for a in ("ka", "lo", "mi", "nu", "pe", "ri") for b in ("st", "nd", "rk", "lm")]
-UGLY = ["", "", " \n", "\x00", "\x00" * 9, "\ud800", "\ud800 broken \udfff", "x" * 3_000,
-        "word " * 600, "\u202e right to left", "a b c d e f g h", "a b  c d e f g h\n"]
+UGLY = [
+    "",
+    "",
+    " \n",
+    "\x00",
+    "\x00" * 9,
+    "\ud800",
+    "\ud800 broken \udfff",
+    "x" * 3_000,
+    "word " * 600,
+    "\u202e right to left",
+    "a b c d e f g h",
+    "a b  c d e f g h\n",
+]
 
 
 def prose(generator, n):
@@ -93,8 +105,17 @@ def test_with_keys_the_order_of_documents_does_not_matter(seed, shuffler):
 
     def stays(order):
         result = deduplicate([texts[i] for i in order], config, keys=[ids[i] for i in order])
-        reasons = sorted((ids[order[r.index]], texts[order[r.index]], texts[order[r.kept]],
-                          texts[order[r.witness]], r.score, r.kind) for r in result.removed)
+        reasons = sorted(
+            (
+                ids[order[r.index]],
+                texts[order[r.index]],
+                texts[order[r.kept]],
+                texts[order[r.witness]],
+                r.score,
+                r.kind,
+            )
+            for r in result.removed
+        )
         return sorted((ids[order[i]], texts[order[i]]) for i in result.kept), reasons
 
     assert stays(place) == stays(range(len(texts)))
@@ -106,8 +127,12 @@ def test_the_number_of_workers_does_not_matter():
     assert one == two and len(one.removed) > 300
 
 
-@given(st.lists(st.text(st.characters(categories=None), max_size=30) | st.sampled_from(UGLY[:7]),
-                max_size=12))
+@given(
+    st.lists(
+        st.text(st.characters(categories=None), max_size=30) | st.sampled_from(UGLY[:7]),
+        max_size=12,
+    )
+)
 def test_any_text_is_kept_or_accounted_for(texts):
     for threshold in (0.7, None):
         result = deduplicate(texts, DedupConfig(bands=4, rows=2, threshold=threshold))
@@ -122,7 +147,10 @@ def test_ugly_texts():
     assert deduplicate(giants).kept == [0, 1, 2]
     result = deduplicate(UGLY)
     assert [(r.index, r.kept, r.kind) for r in result.removed] == [
-        (1, 0, "exact"), (2, 0, "exact"), (11, 10, "exact")]
+        (1, 0, "exact"),
+        (2, 0, "exact"),
+        (11, 10, "exact"),
+    ]
     assert deduplicate([]).kept == []
 
 
@@ -160,9 +188,15 @@ def test_witnesses_lead_to_the_keeper_even_where_others_are_more_alike():
     assert {r.kept for r in removed} == {0}
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"threshold": 1.5}, "threshold=1.5 must be above 0"), ({"bands": 0}, "bands=0"),
-    ({"ngram": 0}, "ngram=0"), ({"rows": -1}, "rows=-1")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"threshold": 1.5}, "threshold=1.5 must be above 0"),
+        ({"bands": 0}, "bands=0"),
+        ({"ngram": 0}, "ngram=0"),
+        ({"rows": -1}, "rows=-1"),
+    ],
+)
 def test_nonsense_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         DedupConfig(**options)

@@ -17,6 +17,7 @@ def test_by_hand():
 def test_blocks_miss_no_pair(seed):
     vectors = np.random.default_rng(seed).normal(size=(60, 3))
     import course_lib.data.embedding_dedup as module
+
     whole = similar_pairs(vectors, 0.95)[0].tolist()
     kept, module.BLOCK = module.BLOCK, 7
     try:
@@ -24,13 +25,18 @@ def test_blocks_miss_no_pair(seed):
     finally:
         module.BLOCK = kept
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert sorted(whole) == [[i, j] for i in range(60) for j in range(i + 1, 60)
-                             if unit[i] @ unit[j] >= 0.95]
+    assert sorted(whole) == [
+        [i, j] for i in range(60) for j in range(i + 1, 60) if unit[i] @ unit[j] >= 0.95
+    ]
 
 
 def test_texts_that_say_the_same_in_another_order():
-    texts = ["the cat sat on the mat in the sun", "in the sun the cat sat on the mat",
-             "prices of bread rose again this year", "stars are far away and very old"]
+    texts = [
+        "the cat sat on the mat in the sun",
+        "in the sun the cat sat on the mat",
+        "prices of bread rose again this year",
+        "stars are far away and very old",
+    ]
     result = deduplicate_vectors(texts, text_vectors(texts, 8), 0.9)
     assert [(r.index, r.kept, r.kind) for r in result.removed] == [(1, 0, "near")]
     other = deduplicate_vectors(texts, text_vectors(texts, 8), 0.9, keys=["b", "a", "c", "d"])

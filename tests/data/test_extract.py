@@ -18,24 +18,35 @@ b = 2</pre><table><tr><td>x<td>1<tr><td>y<td>2</table>
 
 def test_blocks_of_a_page_by_hand():
     assert [(b.tag, b.text, b.linked, b.role, b.hint) for b in blocks(PAGE)] == [
-        ("nav", "Home News", 2, "nav", ""), ("h1", "Mills", 0, "", ""),
+        ("nav", "Home News", 2, "nav", ""),
+        ("h1", "Mills", 0, "", ""),
         ("p", "A mill turns & turns. It grinds corn", 0, "", ""),
-        ("pre", "a  =  1\nb = 2", 0, "", ""), ("tr", "x 1", 0, "", ""), ("tr", "y 2", 0, "", ""),
-        ("div", "Take our cookies", 0, "", "cookie"), ("p", "Loose end with a link", 3, "", ""),
-        ("div", "here", 0, "", "")]
+        ("pre", "a  =  1\nb = 2", 0, "", ""),
+        ("tr", "x 1", 0, "", ""),
+        ("tr", "y 2", 0, "", ""),
+        ("div", "Take our cookies", 0, "", "cookie"),
+        ("p", "Loose end with a link", 3, "", ""),
+        ("div", "here", 0, "", ""),
+    ]
 
 
 def block(words, linked=0, tag="p"):
     return Block("w " * words, tag, linked)
 
 
-@pytest.mark.parametrize(("before", "middle", "after", "kept"), [
-    (block(0), block(10, 4), block(50), False),  # 40 % of the words are links
-    (block(4), block(16), block(15), False), (block(5), block(16), block(15), True),
-    (block(4), block(17), block(15), True), (block(4), block(16), block(16), True),
-    (block(5, 5), block(40), block(17), False), (block(5, 5), block(41), block(17), True),
-    (block(5, 5), block(40), block(18), True),
-])
+@pytest.mark.parametrize(
+    ("before", "middle", "after", "kept"),
+    [
+        (block(0), block(10, 4), block(50), False),  # 40 % of the words are links
+        (block(4), block(16), block(15), False),
+        (block(5), block(16), block(15), True),
+        (block(4), block(17), block(15), True),
+        (block(4), block(16), block(16), True),
+        (block(5, 5), block(40), block(17), False),
+        (block(5, 5), block(41), block(17), True),
+        (block(5, 5), block(40), block(18), True),
+    ],
+)
 def test_the_tree_at_each_of_its_thresholds(before, middle, after, kept):
     assert content([before, middle, after])[1] is kept
 

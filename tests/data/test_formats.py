@@ -127,7 +127,9 @@ def test_a_long_line_is_passed_over_and_the_next_one_read(tmp_path):
     config = ReadConfig(max_document_bytes=100_000)
     assert [r.id for r in read(path, config, account)] == ["first"]
     assert [(item.place, item.reason) for item in account.log] == [
-        (1, "line too long"), (3, "line too long")]
+        (1, "line too long"),
+        (3, "line too long"),
+    ]
 
 
 def test_time_for_one_long_line_is_linear(tmp_path):
@@ -145,10 +147,16 @@ def test_time_for_one_long_line_is_linear(tmp_path):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.one_of(
-    st.binary(max_size=40).filter(lambda b: b"\n" not in b),
-    st.sampled_from(list(BAD_LINES)[:8]),
-    st.text(max_size=20).map(lambda t: json.dumps({"text": t}).encode())), max_size=12))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40).filter(lambda b: b"\n" not in b),
+            st.sampled_from(list(BAD_LINES)[:8]),
+            st.text(max_size=20).map(lambda t: json.dumps({"text": t}).encode()),
+        ),
+        max_size=12,
+    )
+)
 def test_any_bytes_as_json_lines_add_up(tmp_path, lines):
     path = tmp_path / "any.jsonl"
     path.write_bytes(b"".join(line + b"\n" for line in lines))
@@ -172,7 +180,7 @@ def test_gzip_broken_anywhere_never_crashes(tmp_path, seed, place, patch):
     data = gzip.compress(lines)
     at = place % len(data)
     path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(data[:at] + patch + data[at + len(patch):])
+    path.write_bytes(data[:at] + patch + data[at + len(patch) :])
     items = list(scan(path))
     kept = [item for item in items if isinstance(item, Record)]
     assert all(r.text for r in kept) and len(kept) <= 60
@@ -191,7 +199,11 @@ def test_parquet_rows_with_faults_of_their_own(tmp_path):
     kept = list(read(path, account=account))
     assert [(r.id, r.text, r.fields) for r in kept] == [("a.parquet:1", "fine", {"score": 1.5})]
     assert [(i.place, i.reason) for i in account.log] == [
-        (2, "invalid UTF-8"), (3, "no text"), (4, "NUL"), (5, "empty text")]
+        (2, "invalid UTF-8"),
+        (3, "no text"),
+        (4, "NUL"),
+        (5, "empty text"),
+    ]
     assert account.seen == 5
 
 

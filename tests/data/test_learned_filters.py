@@ -36,8 +36,10 @@ def test_it_equals_the_token_model_of_the_pretraining_chapter():
         assert ours.bits(text) == pytest.approx(bits, rel=1e-12)
 
 
-@given(st.lists(st.text("abc", min_size=1, max_size=8), min_size=1, max_size=5),
-       st.text("abcd", max_size=4))
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=8), min_size=1, max_size=5),
+    st.text("abcd", max_size=4),
+)
 def test_probabilities_of_all_characters_add_up_to_one(texts, context):
     model = CharacterModel(3, alphabet=4).fit(texts)
     assert sum(model.probability(c, context) for c in "abcd") == pytest.approx(1)
@@ -55,8 +57,9 @@ def test_perplexity_refuses_noise_and_repetition_and_says_which():
     assert judge_perplexity(ENGLISH[8], model, rules).keep
     noise = judge_perplexity("qxz vvkq jjw zzqk xxjv", model, rules)
     assert noise.rule == "too surprising" and noise.reason.endswith(f"{rules.high:.2f}")
-    same = judge_perplexity("the the the the the the the the", model,
-                            PerplexityRules(low=rules.high, high=99.0))
+    same = judge_perplexity(
+        "the the the the the the the the", model, PerplexityRules(low=rules.high, high=99.0)
+    )
     assert same.rule == "too predictable"
     assert judge_perplexity(" \n", model, rules).rule == "empty"
     with pytest.raises(ValueError, match="low=3.0 must be at least 0 and below high=2.0"):
@@ -92,8 +95,10 @@ def test_a_language_verdict_names_what_was_found(identifier):
 
 def test_the_rubric_counts_its_points():
     assert rubric("").score == 0 and rubric("x = 1").points == ()
-    good = rubric("A heap is a list. It keeps the least element first, because each parent is at "
-                  "most as large as its children. For example:\n>>> heappop([1, 2])\n1")
+    good = rubric(
+        "A heap is a list. It keeps the least element first, because each parent is at "
+        "most as large as its children. For example:\n>>> heappop([1, 2])\n1"
+    )
     assert good.score == len(good.points) == 4
 
 

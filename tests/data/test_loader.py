@@ -92,8 +92,11 @@ def test_tensors_are_laid_out_as_pack_does(shards):
 
 
 @settings(max_examples=40, deadline=None)
-@given(stops=st.lists(st.tuples(st.integers(0, 6), st.sampled_from([1, 2, 3, 4])), min_size=1,
-                      max_size=4))
+@given(
+    stops=st.lists(
+        st.tuples(st.integers(0, 6), st.sampled_from([1, 2, 3, 4])), min_size=1, max_size=4
+    )
+)
 def test_any_stops_and_any_world_sizes_give_the_one_sequence(shards, stops):
     """Run some steps on some number of ranks, save, go on with another number, and again."""
     whole = PackedLoader(shards, CONFIG)

@@ -81,5 +81,6 @@ def test_buckets_hold_every_pair_that_shares_a_key(seed):
     found = buckets(keys)
     pairs = {tuple(pair) for pair in found.open_pairs(np.arange(50)).tolist()}
     pairs |= {tuple(pair) for pair in found.stars().tolist()}
-    assert pairs == {(i, j) for i in range(50) for j in range(i + 1, 50)
-                     if (keys[i] == keys[j]).any()}
+    assert pairs == {
+        (i, j) for i in range(50) for j in range(i + 1, 50) if (keys[i] == keys[j]).any()
+    }

@@ -77,4 +77,4 @@ def test_each_epoch_shows_each_row_once(size, rows):
     packed = pack([[i] * 5 for i in range(4, 4 + size)], seq_len=6, eos_id=EOS)
     seen = [row for step in range(2 * size) for row in rows_of(packed, step, rows)]
     for epoch in range(2 * rows):
-        assert sorted(seen[epoch * size:(epoch + 1) * size]) == list(range(4, 4 + size))
+        assert sorted(seen[epoch * size : (epoch + 1) * size]) == list(range(4, 4 + size))

@@ -16,9 +16,8 @@ def test_each_edit_does_what_its_name_says():
     moved = made["passages moved"][1].split()
     assert sorted(moved) == sorted(before) and moved != before
     start = moved.index(before[0])
-    assert moved[start:start + PASSAGE] == before[:PASSAGE]
-    assert made["another site's frame"][1].split() == [
-        *FRAME.split(), *before, *FOOT.split()]
+    assert moved[start : start + PASSAGE] == before[:PASSAGE]
+    assert made["another site's frame"][1].split() == [*FRAME.split(), *before, *FOOT.split()]
     assert " ".join(before[:60]) in made["half of it quoted"][1]
     assert len(made["half of it quoted"][1].split()) == 120
 
@@ -26,8 +25,11 @@ def test_each_edit_does_what_its_name_says():
 @pytest.mark.parametrize("edit, share", [("1 word in 50", 0.02), ("1 word in 5", 0.2)])
 def test_the_share_of_changed_words(edit, share):
     texts = [" ".join(f"{random.Random(i).random()}{j}" for j in range(1000)) for i in range(5)]
-    pairs = [pair for a, b in zip(texts, copies(texts, edit), strict=True)
-             for pair in zip(a.split(), b.split(), strict=True)]
+    pairs = [
+        pair
+        for a, b in zip(texts, copies(texts, edit), strict=True)
+        for pair in zip(a.split(), b.split(), strict=True)
+    ]
     assert abs(sum(a != b for a, b in pairs) / 5000 - share) < 4 * (share / 5000) ** 0.5
 
 

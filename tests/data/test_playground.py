@@ -9,18 +9,25 @@ from course_lib.data.playground import merge_data
 from course_lib.data.sources import source
 from course_lib.data.tokenizer import train_bpe
 
-TEXTS = ["Mia walks to the mill. 12 345",
-         "  été 日本 😀\t\n\n'll don't", "", "mill" * 9, "a\u00a0\ufeffb"]
+TEXTS = [
+    "Mia walks to the mill. 12 345",
+    "  été 日本 😀\t\n\n'll don't",
+    "",
+    "mill" * 9,
+    "a\u00a0\ufeffb",
+]
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node isn't here: apt-get install nodejs")
 def test_the_playground_encodes_as_the_tokenizer_does():
     tokenizer = train_bpe([r.text for r in source("world", n=200)], 500)
     data = merge_data(tokenizer, "the mill")
-    program = (f"const widget = {widgets.script('merges').strip().removesuffix(';')};\n"
-               f"const data = {json.dumps(data)};\n"
-               f"const out = {json.dumps(TEXTS)}.map(t => widget.encode(t, data));\n"
-               "process.stdout.write(JSON.stringify(out))")
+    program = (
+        f"const widget = {widgets.script('merges').strip().removesuffix(';')};\n"
+        f"const data = {json.dumps(data)};\n"
+        f"const out = {json.dumps(TEXTS)}.map(t => widget.encode(t, data));\n"
+        "process.stdout.write(JSON.stringify(out))"
+    )
     done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [tokenizer.encode(text) for text in TEXTS]
     assert len(tokenizer.encode(TEXTS[0])) < len(TEXTS[0])

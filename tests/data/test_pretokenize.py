@@ -8,9 +8,13 @@ from hypothesis import strategies as st
 
 from course_lib.data.pretokenize import COURSE, GPT2, LLAMA3, PATTERNS, blocks, pattern_named
 
-nasty = st.text(st.one_of(st.characters(codec="utf-8"),
-                          st.sampled_from(" \n\r\t\0\x0b\x1c'sdtlre12a.é日\u0301½\u00a0\u3000ſ")),
-                max_size=80)
+nasty = st.text(
+    st.one_of(
+        st.characters(codec="utf-8"),
+        st.sampled_from(" \n\r\t\0\x0b\x1c'sdtlre12a.é日\u0301½\u00a0\u3000ſ"),
+    ),
+    max_size=80,
+)
 
 
 def test_hand_worked_cuts():

@@ -2,9 +2,11 @@ import pytest
 
 from course_lib.data.quality import QualityRules, judge
 
-PROSE = ("The library keeps a list of the books that people borrow and return. When a book comes "
-         "back, the clerk crosses it off and puts it on the shelf where it belongs. Nobody may "
-         "have more than four at once, and the fine for a late one is small but certain.")
+PROSE = (
+    "The library keeps a list of the books that people borrow and return. When a book comes "
+    "back, the clerk crosses it off and puts it on the shelf where it belongs. Nobody may "
+    "have more than four at once, and the fine for a late one is small but certain."
+)
 
 SPOILT = {
     "too short": "Return it.",
@@ -12,13 +14,17 @@ SPOILT = {
     "few letters": "1234 5678 9012 3456 the and to be of with have",
     "symbols": "this #page has #signs before #words that were links and #nothing else",
     "bullet list": "\n".join(f"- item number {word} of the list" for word in "abcdef"),
-    "cut lines": ("The start of a long and winding page ...\n"
-                  "and then the next of a great many such pages\nwith more …"),
+    "cut lines": (
+        "The start of a long and winding page ...\n"
+        "and then the next of a great many such pages\nwith more …"
+    ),
     "repeated lines": "The same line again.\n" * 5 + PROSE[:80],
     "repeated words": "click here " * 12 + "for the rest of it",
-    "no stop words": " ".join(["apples", "pears", "plums", "cherries", "quinces", "figs", "dates"]
-                              + [f"fruit{chr(97 + i)}x" for i in range(26)]
-                              + [f"berry{chr(97 + i)}y" for i in range(26)]),
+    "no stop words": " ".join(
+        ["apples", "pears", "plums", "cherries", "quinces", "figs", "dates"]
+        + [f"fruit{chr(97 + i)}x" for i in range(26)]
+        + [f"berry{chr(97 + i)}y" for i in range(26)]
+    ),
 }
 
 

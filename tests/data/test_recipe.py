@@ -20,15 +20,18 @@ def quiet(fraction, message):
 def built(tmp_path_factory):
     corpus, tokenizer = (tmp_path_factory.mktemp(name) for name in ("corpus", "tokenizer"))
     figures = build_corpus(CONFIG, {}, corpus, corpus, quiet)
-    more = build_tokenizer(TokenizerConfig(vocab_size=330), {"corpus": corpus}, tokenizer,
-                           tokenizer, quiet)
+    more = build_tokenizer(
+        TokenizerConfig(vocab_size=330), {"corpus": corpus}, tokenizer, tokenizer, quiet
+    )
     return corpus, tokenizer, {**figures, **more}
 
 
 def test_counts_are_exact_and_splits_are_disjoint(built):
     corpus, _, figures = built
-    texts = {split: [d["text"] for d in read_documents(corpus, split)]
-             for split in ("train", "validation", "test")}
+    texts = {
+        split: [d["text"] for d in read_documents(corpus, split)]
+        for split in ("train", "validation", "test")
+    }
     assert [len(t) for t in texts.values()] == [200, 40, 40]
     assert figures["train_documents"] == 200
     assert not set(texts["train"]) & set(texts["validation"])
@@ -49,11 +52,16 @@ def test_the_nats_are_the_worlds_own(built):
 def test_the_same_config_gives_the_same_bytes(built, tmp_path):
     corpus, tokenizer, figures = built
     again = build_corpus(CONFIG, {}, tmp_path, tmp_path, quiet)
-    again |= build_tokenizer(TokenizerConfig(vocab_size=330), {"corpus": tmp_path}, tmp_path,
-                             tmp_path, quiet)
+    again |= build_tokenizer(
+        TokenizerConfig(vocab_size=330), {"corpus": tmp_path}, tmp_path, tmp_path, quiet
+    )
     assert again == figures
-    for folder, name in ((corpus, "train.jsonl"), (corpus, "test.jsonl"), (corpus, "world.json"),
-                         (tokenizer, "tokenizer.json")):
+    for folder, name in (
+        (corpus, "train.jsonl"),
+        (corpus, "test.jsonl"),
+        (corpus, "world.json"),
+        (tokenizer, "tokenizer.json"),
+    ):
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes()
 
 

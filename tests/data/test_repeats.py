@@ -24,8 +24,15 @@ def test_lines_and_white_space():
     assert cut_repeated([text], "line", min_words=6).cuts == []
 
 
-@given(st.lists(st.lists(st.sampled_from(["a b c", "d e f", "x", "", "\x00 \ud800 b"]), max_size=5)
-                .map("\n".join), max_size=5), st.randoms())
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["a b c", "d e f", "x", "", "\x00 \ud800 b"]), max_size=5).map(
+            "\n".join
+        ),
+        max_size=5,
+    ),
+    st.randoms(),
+)
 def test_any_order_leaves_the_same_and_nothing_is_lost(texts, shuffler):
     place = list(range(len(texts)))
     shuffler.shuffle(place)
@@ -33,11 +40,12 @@ def test_any_order_leaves_the_same_and_nothing_is_lost(texts, shuffler):
     other = cut_repeated([texts[i] for i in place], "line", 2, keys=[str(i) for i in place])
     assert [other.texts[place.index(i)] for i in range(len(texts))] == result.texts
     lines = sum(text.count("\n") + 1 for text in texts)
-    empty = sum(not text and any(c.index == i for c in result.cuts)
-                for i, text in enumerate(result.texts))
+    empty = sum(
+        not text and any(c.index == i for c in result.cuts) for i, text in enumerate(result.texts)
+    )
     assert sum(t.count("\n") + 1 for t in result.texts) - empty + len(result.cuts) >= lines - empty
     for cut in result.cuts:
-        assert texts[cut.index][cut.place:].startswith(cut.text)
+        assert texts[cut.index][cut.place :].startswith(cut.text)
         assert cut.text.split() in [part.split() for part in texts[cut.witness].split("\n")]
 
 

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from course_lib.data.shingling import jaccard, jaccards, shingle_block, shingles, word_codes, words
 
 ANY = st.text(st.characters(categories=None), max_size=60)  # surrogates and NUL too
-FEW = st.lists(st.sampled_from(["ab", "Ab", "c", "dé", "longerthaneight", " ", "\x00", "\n"]),
-               max_size=12).map(" ".join)
+FEW = st.lists(
+    st.sampled_from(["ab", "Ab", "c", "dé", "longerthaneight", " ", "\x00", "\n"]), max_size=12
+).map(" ".join)
 
 
 def as_strings(text, ngram):
     """What the hashes stand for, written the plain way."""
     found = words(text) or [" ".join(text.split())]
-    return {tuple(found[i:i + ngram]) for i in range(max(1, len(found) - ngram + 1))}
+    return {tuple(found[i : i + ngram]) for i in range(max(1, len(found) - ngram + 1))}
 
 
 def test_shingles_by_hand():
@@ -65,8 +66,7 @@ def test_blocks_of_many_pairs_give_the_same_scores():
     texts = [" ".join(generator.choices("abcdefgh", k=5_000)) for _ in range(40)]
     pairs = np.array([(i, j) for i in range(40) for j in range(i)])  # 15 MB of pairs: four blocks
     sets = [shingles(text, 4) for text in texts]
-    assert jaccards(texts, pairs, 4) == pytest.approx(
-        [jaccard(sets[a], sets[b]) for a, b in pairs])
+    assert jaccards(texts, pairs, 4) == pytest.approx([jaccard(sets[a], sets[b]) for a, b in pairs])
 
 
 @settings(max_examples=20)

@@ -17,16 +17,34 @@ ROWS = {  # one row each, with the columns of the real data sets
     "the-stack": {"content": "x = 1", "max_stars_repo_licenses": ["MIT", "BSD-3-Clause"]},
     "ultrachat": {"prompt": "Hi", "prompt_id": "0", "messages": CHAT},
     "ultrafeedback": {"prompt": "Hi", "chosen": CHAT, "rejected": REFUSED, "score_chosen": 8.0},
-    "fineweb": {"text": "A page.", "id": "x", "url": "u", "dump": "CC-MAIN-2024-10",
-                "language": "en", "language_score": 0.98, "token_count": 3},
+    "fineweb": {
+        "text": "A page.",
+        "id": "x",
+        "url": "u",
+        "dump": "CC-MAIN-2024-10",
+        "language": "en",
+        "language_score": 0.98,
+        "token_count": 3,
+    },
     "refinedweb": {"content": "A page.", "url": "u", "dump": "CC-MAIN-2013-20", "segment": "s"},
     "pile": {"text": "A paper.", "meta": {"pile_set_name": "ArXiv"}},
     "redpajama": {"text": "A paper.", "meta": {"source": "arxiv"}},
     "dolma": {"id": "d1", "text": "A book.", "source": "books", "added": "2024-01-01"},
-    "dolly": {"instruction": "Name it.", "context": "", "response": "A mill.",
-              "category": "open_qa"},
-    "openassistant": {"message_id": "m1", "parent_id": None, "message_tree_id": "m1",
-                      "text": "Hi", "role": "prompter", "lang": "en", "rank": None},
+    "dolly": {
+        "instruction": "Name it.",
+        "context": "",
+        "response": "A mill.",
+        "category": "open_qa",
+    },
+    "openassistant": {
+        "message_id": "m1",
+        "parent_id": None,
+        "message_tree_id": "m1",
+        "text": "Hi",
+        "role": "prompter",
+        "lang": "en",
+        "rank": None,
+    },
     "gsm8k": {"question": "1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"},
 }
 
@@ -57,18 +75,41 @@ def test_what_the_structured_ones_keep(tmp_path):
     assert first("ultrachat").text == "user: Hi\n\nassistant: Hello"
     fields = {"prompt": "Hi", "chosen": "Hello", "rejected": "No"}
     assert first("ultrafeedback").fields == fields
-    assert first("gsm8k").fields == {"question": "1 + 1?", "answer": "2",
-                                     "worked": "1 + 1 = <<1+1=2>>2"}
+    assert first("gsm8k").fields == {
+        "question": "1 + 1?",
+        "answer": "2",
+        "worked": "1 + 1 = <<1+1=2>>2",
+    }
     assert first("the-stack").licence == "MIT; BSD-3-Clause"
 
 
 def test_a_message_tree_becomes_its_best_conversation(tmp_path):
-    rows = [("a", None, None), ("a1", "a", 1), ("a2", "a", 0), ("b", None, None),
-            ("a2x", "a2", None), ("a1x", "a1", 0), ("a2y", "a2", 5), ("lost", "gone", 0)]
+    rows = [
+        ("a", None, None),
+        ("a1", "a", 1),
+        ("a2", "a", 0),
+        ("b", None, None),
+        ("a2x", "a2", None),
+        ("a1x", "a1", 0),
+        ("a2y", "a2", 5),
+        ("lost", "gone", 0),
+    ]
     path = tmp_path / "oasst.jsonl"
-    path.write_text("".join(json.dumps({**ROWS["openassistant"], "message_id": name, "text": name,
-                                        "parent_id": parent, "rank": rank}) + "\n"
-                            for name, parent, rank in rows))
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    **ROWS["openassistant"],
+                    "message_id": name,
+                    "text": name,
+                    "parent_id": parent,
+                    "rank": rank,
+                }
+            )
+            + "\n"
+            for name, parent, rank in rows
+        )
+    )
     threads = best_threads(source("hub:openassistant", files=str(path)))
     assert [[r.text for r in thread] for thread in threads] == [["a", "a2", "a2y"], ["b"]]
 
@@ -120,8 +161,9 @@ def test_python_docs_are_real_docstrings():
 
 
 def test_the_reference_the_code_and_a_package():
-    assert "if_stmt" in next(r.text for r in source("python_docs", kinds=("reference",))
-                             if r.id.endswith("/if"))
+    assert "if_stmt" in next(
+        r.text for r in source("python_docs", kinds=("reference",)) if r.id.endswith("/if")
+    )
     code = list(source("python_code", modules=("textwrap",)))
     assert len(code) == 1 and "def dedent" in code[0].text
     numpy = list(islice(source("python_docs", kinds=("package",), packages=("numpy",)), 5))

@@ -28,7 +28,7 @@ def test_the_suffix_array_sorts_the_suffixes(data):
 @given(BYTES, st.integers(1, 20))
 def test_ranks_are_equal_where_the_bytes_are(data, length):
     ranks = substring_ranks(data, length)
-    pieces = [data[i:i + length] for i in range(len(data))]
+    pieces = [data[i : i + length] for i in range(len(data))]
     for i in range(len(data)):
         for j in range(len(data)):
             assert (ranks[i] == ranks[j]) == (pieces[i] == pieces[j])
@@ -41,9 +41,9 @@ def marked(texts, length):
     for text in texts:
         mask = [False] * len(text)
         for i in range(len(text) - length + 1):
-            window = text[i:i + length]
+            window = text[i : i + length]
             if window in seen:
-                mask[i:i + length] = [True] * length
+                mask[i : i + length] = [True] * length
             seen.add(window)
         found.append(mask)
     return found
@@ -54,22 +54,23 @@ def test_spans_are_the_windows_that_stood_before(texts, length):
     spans = repeated_spans(texts, length)
     mask = [[False] * len(text) for text in texts]
     for span in spans:
-        mask[span.index][span.start:span.stop] = [True] * (span.stop - span.start)
-        window = texts[span.index][span.start:span.start + length]
-        assert texts[span.witness][span.place:span.place + length] == window
+        mask[span.index][span.start : span.stop] = [True] * (span.stop - span.start)
+        window = texts[span.index][span.start : span.start + length]
+        assert texts[span.witness][span.place : span.place + length] == window
         assert (span.witness, span.place) < (span.index, span.start)
     assert mask == marked(texts, length)
     cut = cut_spans(texts, spans)
-    assert cut == ["".join(c for c, gone in zip(text, row, strict=True) if not gone)
-                   for text, row in zip(texts, mask, strict=True)]
+    assert cut == [
+        "".join(c for c, gone in zip(text, row, strict=True) if not gone)
+        for text, row in zip(texts, mask, strict=True)
+    ]
 
 
 def test_a_passage_inside_other_text_is_found_with_its_witness():
     passage = "the quick brown fox jumps over the lazy dog"
     texts = [f"X{passage}Y", "nothing here at all, but long enough", f"é {passage}"]
     assert repeated_spans(texts, 20) == [Span(2, 3, 3 + len(passage), 0, 1)]
-    assert repeated_spans(texts, 20, keys=["c", "b", "a"]) == [
-        Span(0, 1, 1 + len(passage), 2, 3)]
+    assert repeated_spans(texts, 20, keys=["c", "b", "a"]) == [Span(0, 1, 1 + len(passage), 2, 3)]
     assert cut_spans(texts, repeated_spans(texts, 20)) == [*texts[:2], "é "]
 
 

@@ -25,8 +25,9 @@ TOKENIZER = train_bpe(TEXT, 275)
 def test_hand_worked_merges():
     # pieces: low x1 (first), " low" x4, " lower" x2, " newest" x6, " widest" x2
     # "es": 6 + 2 = 8, "st" 8, "we": 2 + 6 = 8: a tie that the lowest ids win (e < s, e < w)
-    merges = [TOKENIZER.token(left) + "+" + TOKENIZER.token(right)
-              for left, right in TOKENIZER.merges[:4]]
+    merges = [
+        TOKENIZER.token(left) + "+" + TOKENIZER.token(right) for left, right in TOKENIZER.merges[:4]
+    ]
     assert merges[:2] == ["e+s", "es+t"]
     assert set(TOKENIZER.encode("low")) & set(range(4)) == set()
 
@@ -81,7 +82,8 @@ def test_the_byte_alphabet_is_complete_and_visible():
     assert len(set(visible_bytes().values())) == 256
     assert visible_bytes()[ord(" ")] == "Ġ" and visible_bytes()[ord("\n")] == "Ċ"
     assert as_symbols("é", byte_symbols(4)) == "".join(
-        chr(4 + byte_alphabet().index(byte)) for byte in "é".encode())
+        chr(4 + byte_alphabet().index(byte)) for byte in "é".encode()
+    )
 
 
 @pytest.mark.parametrize("pattern", ["course", "gpt2", "llama3"])
@@ -100,8 +102,15 @@ def test_save_and_load(tmp_path, pattern):
 
 def test_the_file_format_of_earlier_versions_loads(tmp_path):
     path = tmp_path / "tokenizer.json"
-    path.write_text(json.dumps({"pattern": r" ?\p{L}+| ?\p{N}|\s|[^\s\p{L}\p{N}]",
-                                "specials": list(SPECIAL_TOKENS), "merges": [[72, 86]]}))
+    path.write_text(
+        json.dumps(
+            {
+                "pattern": r" ?\p{L}+| ?\p{N}|\s|[^\s\p{L}\p{N}]",
+                "specials": list(SPECIAL_TOKENS),
+                "merges": [[72, 86]],
+            }
+        )
+    )
     assert Tokenizer.load(path).pattern == COURSE
     assert Tokenizer.load(path).token(260) == "es"
 

@@ -67,11 +67,12 @@ def test_made_comments_are_half_abuse_and_never_hold_the_spare_insults():
 
 def test_planted_values_stand_where_they_say():
     for sentence in planted(120, seed=1):
-        assert sentence.text[sentence.start:sentence.end] == sentence.value
+        assert sentence.text[sentence.start : sentence.end] == sentence.value
         assert sentence.kind in SENTENCES and not sentence.trap
         if sentence.kind in ("email", "card", "iban", "ip"):
             assert [(f.kind, f.start, f.end) for f in find(sentence.text)] == [
-                (sentence.kind, sentence.start, sentence.end)]
+                (sentence.kind, sentence.start, sentence.end)
+            ]
     assert {t.kind for t in traps(60)} == set(TRAPS) and all(t.trap for t in traps(5))
 
 

@@ -25,10 +25,12 @@ class Doc:
 
 
 def sources():
-    stories = [f"In the {i}th year the clerk of the library of {town} counts the books that people "
-               f"borrow and those that they have not returned, and writes {i * 7} of them down. "
-               f"Then {town} sends a letter to number {i} and waits for an answer."
-               for i, town in enumerate(("Aber", "Brun", "Cole", "Dorn", "Esk", "Fal", "Gor"))]
+    stories = [
+        f"In the {i}th year the clerk of the library of {town} counts the books that people "
+        f"borrow and those that they have not returned, and writes {i * 7} of them down. "
+        f"Then {town} sends a letter to number {i} and waits for an answer."
+        for i, town in enumerate(("Aber", "Brun", "Cole", "Dorn", "Esk", "Fal", "Gor"))
+    ]
     texts = [text for edit in EDITS for text in copies(stories, edit)] + ["", "\x00", "Too short."]
     return [(f"doc/{i:03}", text) for i, text in enumerate(texts)]
 
@@ -39,10 +41,13 @@ def run_all(folder, tasks):
     for rank in range(tasks):
         documents = (Doc(text, name) for name, text in sources()[rank::tasks])
         steps = WriteKeys(folder / "keys", config)(
-            CleanAndJudge(folder / "reasons")(documents, rank, tasks), rank, tasks)
+            CleanAndJudge(folder / "reasons")(documents, rank, tasks), rank, tasks
+        )
         rows = [(document.id, document.text) for document in steps]
-        table = pa.table({"id": [i for i, _ in rows], "text": [t for _, t in rows]},
-                         schema=pa.schema([("id", pa.string()), ("text", pa.string())]))
+        table = pa.table(
+            {"id": [i for i, _ in rows], "text": [t for _, t in rows]},
+            schema=pa.schema([("id", pa.string()), ("text", pa.string())]),
+        )
         pq.write_table(table, folder / "texts" / f"{rank:05d}.parquet")
     Decide(folder / "keys", folder / "texts", folder / "gone", config)(None, 0, 1)
     for rank in range(tasks):
@@ -57,17 +62,25 @@ def run_all(folder, tasks):
 def test_the_same_documents_stay_as_in_one_process(tmp_path, tasks):
     config = run_all(tmp_path, tasks)
     ours = prepare([Record(i, text, "test", "MIT") for i, text in sources()], None, config)
-    kept = [i for path in sorted(tmp_path.glob("shards/*/ids.json"))
-            for i in json.loads(path.read_text())]
+    kept = [
+        i
+        for path in sorted(tmp_path.glob("shards/*/ids.json"))
+        for i in json.loads(path.read_text())
+    ]
     assert sorted(kept) == sorted(record.id for record in ours.kept)
-    reasons = [json.loads(line) for path in tmp_path.glob("reasons/*.jsonl")
-               for line in path.read_text().splitlines()]
-    removed = [json.loads(line) for line in
-               (tmp_path / "gone" / "removed.jsonl").read_text().splitlines()]
+    reasons = [
+        json.loads(line)
+        for path in tmp_path.glob("reasons/*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    removed = [
+        json.loads(line) for line in (tmp_path / "gone" / "removed.jsonl").read_text().splitlines()
+    ]
     assert len(removed) > 10 and len(reasons) >= 3
     assert len(kept) + len(reasons) + len(removed) == len(sources())
     assert {i for i, *_ in reasons} | {i for i, *_ in removed} == {
-        drop.record.id for drop in ours.dropped}
+        drop.record.id for drop in ours.dropped
+    }
 
 
 def test_a_missing_file_is_noticed_and_texts_come_by_number(tmp_path):

@@ -14,8 +14,10 @@ from course_lib.data.unigram import (
     viterbi,
 )
 
-SCORES = {piece: math.log(p) for piece, p in
-          {"a": 0.3, "b": 0.2, "c": 0.1, "ab": 0.2, "bc": 0.15, "abc": 0.05}.items()}
+SCORES = {
+    piece: math.log(p)
+    for piece, p in {"a": 0.3, "b": 0.2, "c": 0.1, "ab": 0.2, "bc": 0.15, "abc": 0.05}.items()
+}
 
 
 def every_cut(word: str):

@@ -11,9 +11,11 @@ from course_lib.data.warc import WarcFault, WarcRecord, read_warc
 
 
 def record(block, kind="response", mime="application/http; msgtype=response", size=None, number=1):
-    head = (f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{number}>\r\n"
-            f"WARC-Target-URI: http://example.org/{number}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
-            f"Content-Type: {mime}\r\nContent-Length: {len(block) if size is None else size}\r\n")
+    head = (
+        f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{number}>\r\n"
+        f"WARC-Target-URI: http://example.org/{number}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
+        f"Content-Type: {mime}\r\nContent-Length: {len(block) if size is None else size}\r\n"
+    )
     return head.encode() + b"\r\n" + block + b"\r\n\r\n"
 
 
@@ -71,8 +73,9 @@ def test_a_fault_costs_one_record(tmp_path, bad):
 
 
 def test_a_compressed_page_is_unpacked(tmp_path):
-    body = http(gzip.compress(b"<p>packed</p>"),
-                "Content-Encoding: gzip\r\nContent-Type: text/html")
+    body = http(
+        gzip.compress(b"<p>packed</p>"), "Content-Encoding: gzip\r\nContent-Type: text/html"
+    )
     assert next(read(warc(tmp_path, record(body)))).text == "<p>packed</p>"
 
 
@@ -107,18 +110,27 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
     assert len(found) >= 2
 
 
-@pytest.mark.parametrize(("data", "server", "text", "charset", "told", "wrong"), [
-    ("Café".encode(), "", "Café", "utf-8", "content", False),
-    ("Café".encode(), "iso-8859-1", "Café", "utf-8", "content", True),
-    ("Café “x”".encode("cp1252"), "iso-8859-1", "Café “x”", "cp1252", "server", False),
-    ("Café".encode("cp1252"), "utf-8", "Café", "cp1252", "nobody", True),
-    ('<meta charset="koi8-r">мир'.encode("koi8-r"), "", '<meta charset="koi8-r">мир', "koi8-r",
-     "page", False),
-    ("日本".encode("cp932"), "Shift_JIS", "日本", "cp932", "server", False),
-    ("\ufeffmir".encode("utf-16-le"), "", "mir", "utf-16-le", "mark", False),
-    (b"plain", "no-such-set", "plain", "utf-8", "content", False),
-    (b"caf\xe9", "rot13", "café", "cp1252", "nobody", True),
-])
+@pytest.mark.parametrize(
+    ("data", "server", "text", "charset", "told", "wrong"),
+    [
+        ("Café".encode(), "", "Café", "utf-8", "content", False),
+        ("Café".encode(), "iso-8859-1", "Café", "utf-8", "content", True),
+        ("Café “x”".encode("cp1252"), "iso-8859-1", "Café “x”", "cp1252", "server", False),
+        ("Café".encode("cp1252"), "utf-8", "Café", "cp1252", "nobody", True),
+        (
+            '<meta charset="koi8-r">мир'.encode("koi8-r"),
+            "",
+            '<meta charset="koi8-r">мир',
+            "koi8-r",
+            "page",
+            False,
+        ),
+        ("日本".encode("cp932"), "Shift_JIS", "日本", "cp932", "server", False),
+        ("\ufeffmir".encode("utf-16-le"), "", "mir", "utf-16-le", "mark", False),
+        (b"plain", "no-such-set", "plain", "utf-8", "content", False),
+        (b"caf\xe9", "rot13", "café", "cp1252", "nobody", True),
+    ],
+)
 def test_encodings(data, server, text, charset, told, wrong):
     got = decode(data, server)
     assert (got.text, got.charset, got.told, got.wrong) == (text, charset, told, wrong)

@@ -68,8 +68,10 @@ def test_gopher_by_hand():
 
 
 def test_c4_keeps_the_lines_that_are_sentences():
-    page = (f"Menu\n{SENTENCES[0]}\nPlease enable Javascript to read on.\n{SENTENCES[1]} "
-            f"{SENTENCES[2]}\nWe have a cookie policy for you to read.\nToo short.\nAnd so on ...")
+    page = (
+        f"Menu\n{SENTENCES[0]}\nPlease enable Javascript to read on.\n{SENTENCES[1]} "
+        f"{SENTENCES[2]}\nWe have a cookie policy for you to read.\nToo short.\nAnd so on ..."
+    )
     result = c4(page)
     assert result.text == "\n".join([SENTENCES[0], f"{SENTENCES[1]} {SENTENCES[2]}"])
     assert result.lines_dropped == {"no end mark": 2, "javascript": 1, "policy": 1, "few words": 1}
@@ -104,8 +106,13 @@ def test_sentences_are_cut_behind_their_end_marks():
 
 @given(st.text(max_size=300))
 def test_no_text_crashes_a_rule_and_every_refusal_has_a_reason(text):
-    for verdict in (gopher(text), gopher(text, GopherRules(min_words=0)), repetition(text),
-                    c4(text).verdict, fineweb(text)):
+    for verdict in (
+        gopher(text),
+        gopher(text, GopherRules(min_words=0)),
+        repetition(text),
+        c4(text).verdict,
+        fineweb(text),
+    ):
         assert verdict.keep == (verdict.rule == "") == (verdict.reason == "")
 
 

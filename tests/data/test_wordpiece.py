@@ -19,8 +19,17 @@ def test_the_score_by_hand():
     words = {tuple(pieces_of(word)): count for word, count in HUGS.items()}
     assert best_pair(words) == ("##g", "##s")
     assert join("##g", "##s") == "##gs"
-    assert train_wordpiece(HUGS, 10)[:9] == ["[UNK]", "##g", "##n", "##s", "##u", "b", "h", "p",
-                                            "##gs"]
+    assert train_wordpiece(HUGS, 10)[:9] == [
+        "[UNK]",
+        "##g",
+        "##n",
+        "##s",
+        "##u",
+        "b",
+        "h",
+        "p",
+        "##gs",
+    ]
 
 
 def test_another_choice_learns_other_pieces():

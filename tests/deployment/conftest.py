@@ -18,8 +18,14 @@ def tokenizer():
 def model(tokenizer):
     """Untied and with large weights: a tied random model repeats its last token for ever."""
     config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1,
-        d_ff=48, max_seq=128, tied=False,
+        vocab_size=tokenizer.vocab_size,
+        d_model=32,
+        n_layers=2,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=48,
+        max_seq=128,
+        tied=False,
     )
     model = Decoder(config, generator=torch.Generator().manual_seed(1)).eval()
     with torch.no_grad():

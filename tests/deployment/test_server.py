@@ -80,9 +80,7 @@ def test_whole_answer_is_the_engines(client, engine):
 
 def test_stream_joins_to_the_whole_answer(client):
     whole = chat(client, max_tokens=30)
-    chunks = list(
-        chat(client, max_tokens=30, stream=True, stream_options={"include_usage": True})
-    )
+    chunks = list(chat(client, max_tokens=30, stream=True, stream_options={"include_usage": True}))
     assert chunks[0].choices[0].delta.role == "assistant"
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert text == whole.choices[0].message.content
@@ -113,9 +111,10 @@ def test_stop_strings_end_the_answer_before_them(client):
 def test_seed_repeats_a_sampled_answer(client):
     texts = [
         chat(client, max_tokens=25, temperature=1.0, top_p=0.95, seed=seed)
-        .choices[0].message.content
+        .choices[0]
+        .message.content
         for seed in (5, 5, 6)
-    ]  # fmt: skip
+    ]
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -144,10 +143,18 @@ BAD = [
     ({"messages": []}, 400, "invalid_value", "messages"),
     ({"messages": [{"role": "system", "content": "x"}]}, 400, "invalid_value", "messages[0].role"),
     ({"messages": ASK + ASK}, 400, "invalid_value", "messages[1].role"),
-    ({"messages": [*ASK, {"role": "assistant", "content": "x"}]}, 400, "invalid_value",
-     "messages[1].role"),
-    ({"messages": [{"role": "user", "content": "x" * 300}]}, 400, "context_length_exceeded",
-     "messages"),
+    (
+        {"messages": [*ASK, {"role": "assistant", "content": "x"}]},
+        400,
+        "invalid_value",
+        "messages[1].role",
+    ),
+    (
+        {"messages": [{"role": "user", "content": "x" * 300}]},
+        400,
+        "context_length_exceeded",
+        "messages",
+    ),
     ({"model": "gpt-5"}, 404, "model_not_found", "model"),
 ]
 
@@ -222,8 +229,9 @@ def test_no_documentation_page_that_asks_the_network(url):
 def test_a_full_line_says_429_and_recovers(url, client, engine):
     engine.slow = 0.05
     try:
-        streams = [threading.Thread(target=lambda: list(chat(_client(url), stream=True)))
-                   for _ in range(2)]  # fmt: skip
+        streams = [
+            threading.Thread(target=lambda: list(chat(_client(url), stream=True))) for _ in range(2)
+        ]
         for thread in streams:
             thread.start()
         wait_until(lambda: metric(url, "course_waiting ") == 1)
@@ -305,8 +313,10 @@ def test_events_are_lines_of_json_and_end_with_done(url):
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = answer.text.strip().split("\n\n")
     assert events[-1] == "data: [DONE]"
-    assert all(json.loads(e.removeprefix("data: "))["object"] == "chat.completion.chunk"
-               for e in events[:-1])  # fmt: skip
+    assert all(
+        json.loads(e.removeprefix("data: "))["object"] == "chat.completion.chunk"
+        for e in events[:-1]
+    )
 
 
 def test_the_port_is_free_after_the_block(engine):

@@ -45,9 +45,11 @@ def test_a_pipe_gets_one_answer_a_question_and_nothing_else(folder, tokenizer):
 
 def test_a_terminal_gets_a_welcome_and_commands(folder, tokenizer):
     printed = talk(
-        folder, tokenizer, Terminal(f"/again\n{QUESTION}\n/again\n/nope\n/quit\nmore\n"),
+        folder,
+        tokenizer,
+        Terminal(f"/again\n{QUESTION}\n/again\n/nope\n/quit\nmore\n"),
         terminal=True,
-    )  # fmt: skip
+    )
     assert "It knows nothing else" in " ".join(printed.replace("│", " ").split())
     assert "There is no command /again" in printed
     assert "There is no command /nope" in printed
@@ -71,9 +73,12 @@ def test_recipe_writes_a_small_model_and_its_damage(model, tokenizer, tmp_path):
     (tmp_path / "corpus" / "validation.jsonl").write_text("".join(lines))
     parents = {name: tmp_path / name for name in ("aligned", "tokenizer", "corpus")}
     figures = build_quantized(
-        QuantizedConfig(documents=3), parents, tmp_path / "out", tmp_path / "work",
+        QuantizedConfig(documents=3),
+        parents,
+        tmp_path / "out",
+        tmp_path / "work",
         lambda fraction, text: None,
-    )  # fmt: skip
+    )
     assert 3 < figures["compression"] < 4
     assert figures["first_choice_agreement"] > 0.8
     ratio = figures["nats_per_token_after"] / figures["nats_per_token_before"]

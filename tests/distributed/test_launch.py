@@ -27,8 +27,12 @@ def test_a_failing_rank_is_reported_with_its_output():
 def test_a_rank_that_never_ends_is_ended():
     before = descendants()
     with pytest.raises(TimeoutError, match="ran past"):
-        launch("timeit", ["-n", "1", "-r", "1", "-s", "import time", "time.sleep(900)"], ranks=1,
-               timeout=20.0)  # fmt: skip
+        launch(
+            "timeit",
+            ["-n", "1", "-r", "1", "-s", "import time", "time.sleep(900)"],
+            ranks=1,
+            timeout=20.0,
+        )
     assert descendants() == before
 
 

@@ -25,8 +25,11 @@ def test_two_stages_and_one_microbatch_by_hand():
     tasks = simulate(schedule(gpipe, 2, 1))
     times = {(task.stage, task.name): (task.start, task.end) for task in tasks}
     assert times == {
-        (0, "F0"): (0, 1), (1, "F0"): (1, 2), (1, "B0"): (2, 4), (0, "B0"): (4, 6),
-    }  # fmt: skip
+        (0, "F0"): (0, 1),
+        (1, "F0"): (1, 2),
+        (1, "B0"): (2, 4),
+        (0, "B0"): (4, 6),
+    }
     assert bubble(tasks) == 0.5
 
 

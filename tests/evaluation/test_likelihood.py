@@ -35,8 +35,13 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def model(tokenizer):
     config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1,
-        d_ff=48, max_seq=64,
+        vocab_size=tokenizer.vocab_size,
+        d_model=32,
+        n_layers=2,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=48,
+        max_seq=64,
     )
     model = Decoder(config, generator=torch.Generator().manual_seed(0)).eval()
     with torch.no_grad():  # far from uniform, so that a wrong shift would show

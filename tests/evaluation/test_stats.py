@@ -41,8 +41,10 @@ def test_wilson_holds_the_estimate_and_is_symmetric(n, data):
 def test_wilson_covers_the_truth_where_wald_does_not():
     rng = np.random.default_rng(0)
     drawn = rng.binomial(30, 0.95, 4000)
-    rates = [np.mean([f(int(k), 30).low <= 0.95 <= f(int(k), 30).high for k in drawn])
-             for f in (wilson, wald)]
+    rates = [
+        np.mean([f(int(k), 30).low <= 0.95 <= f(int(k), 30).high for k in drawn])
+        for f in (wilson, wald)
+    ]
     assert rates[0] > 0.93
     assert rates[1] < 0.85
 

@@ -33,10 +33,16 @@ def _cases(seed):
 
 
 DOUBLE = Exercise(
-    name="test/double", title="Double", answer="my_double", kind="warm-up", minutes=1, points=10,
-    cases=_cases, reference=lambda x: 2 * x,
+    name="test/double",
+    title="Double",
+    answer="my_double",
+    kind="warm-up",
+    minutes=1,
+    points=10,
+    cases=_cases,
+    reference=lambda x: 2 * x,
     mistakes={"You add 2: multiply.": lambda x: x + 2, "You squared it.": lambda x: x**2},
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,17 @@ from course_lib.grading.submission import read_class
 
 def exercise(name="data/scale", constants=None):
     return Exercise(
-        name=name, title=name, answer=f"my_{name.split('/')[1]}", kind="warm-up", minutes=5,
-        points=10, cases=lambda seed: [Case("a number", (seed,))],
-        reference=lambda x, BASE=1: x * BASE, mistakes={},
+        name=name,
+        title=name,
+        answer=f"my_{name.split('/')[1]}",
+        kind="warm-up",
+        minutes=5,
+        points=10,
+        cases=lambda seed: [Case("a number", (seed,))],
+        reference=lambda x, BASE=1: x * BASE,
+        mistakes={},
         constants={"BASE": (10_000, 50_000, 500_000)} if constants is None else constants,
-    )  # fmt: skip
+    )
 
 
 SCALE, PLAIN = exercise(), exercise("data/add", {})

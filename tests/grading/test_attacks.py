@@ -36,8 +36,11 @@ def test_the_table_covers_the_themes():
 
 def test_nothing_of_the_worker_is_left(worker, graded):
     """Last in this file: a process that hides in a session of its own goes with the worker."""
-    graded("import os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n"
-           "        time.sleep(99)\ndef my_double(x):\n    return 2 * x", seconds=20)  # fmt: skip
+    graded(
+        "import os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n"
+        "        time.sleep(99)\ndef my_double(x):\n    return 2 * x",
+        seconds=20,
+    )
     left = family(worker.process.pid)
     assert left
     worker.close()

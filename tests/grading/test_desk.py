@@ -12,10 +12,16 @@ from course_lib.grading.desk import Key, grade_class
 from course_lib.grading.outcome import Graded, Result, Submission
 
 ADD = Exercise(
-    name="data/add", title="Adding", answer="my_add", kind="warm-up", minutes=5, points=10,
-    cases=lambda seed: [Case("a number", (seed,))], reference=lambda x: x + 1,
+    name="data/add",
+    title="Adding",
+    answer="my_add",
+    kind="warm-up",
+    minutes=5,
+    points=10,
+    cases=lambda seed: [Case("a number", (seed,))],
+    reference=lambda x: x + 1,
     mistakes={"You subtract.": lambda x: x - 1},
-)  # fmt: skip
+)
 KEY = Key(secret=b"secret", exercises={"data/add": ADD})
 
 
@@ -42,9 +48,13 @@ class Judge:
         if source == "fails":
             raise RuntimeError("a bug of ours <b>")
         graded = Graded(
-            exercise="data/add", points=float(len(source)), out_of=10, status="partly",
-            tests=((True, "a number"), (False, "another")), seconds=0.5,
-        )  # fmt: skip
+            exercise="data/add",
+            points=float(len(source)),
+            out_of=10,
+            status="partly",
+            tests=((True, "a number"), (False, "another")),
+            seconds=0.5,
+        )
         return Result(student=submission.student, digest="", graded=(graded,), seconds=0.5)
 
 

@@ -110,18 +110,22 @@ def test_names_looked_up_at_run_time_are_noticed():
 @pytest.mark.parametrize(
     ("detail", "said"),
     [
-        ("Farthest apart at [0]: you have 0.5, expected 0.25; 3 of 6 values differ.",
-         "3 of 6 values differ."),
+        (
+            "Farthest apart at [0]: you have 0.5, expected 0.25; 3 of 6 values differ.",
+            "3 of 6 values differ.",
+        ),
         ("You have 3, expected 4.", "The value is another."),
         ("Your shape is (2, 3), expected (3, 2).", "Your shape is (2, 3), expected (3, 2)."),
         ("You returned 0.25, expected it to raise ValueError.", "Expected it to raise ValueError."),
         ("You returned a list, expected a 0.123.", "The value is another."),
         ("The score moved by 0.4.", "The value is another."),
-        ("It raised ZeroDivisionError: 0.5 by 0\n  File \"checks/_x.py\", line 3, in f\n    x",
-         "It raised ZeroDivisionError: 0.5 by 0"),
+        (
+            'It raised ZeroDivisionError: 0.5 by 0\n  File "checks/_x.py", line 3, in f\n    x',
+            "It raised ZeroDivisionError: 0.5 by 0",
+        ),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_what_is_said_holds_no_value(detail, said):
     assert without_values(detail) == said
 

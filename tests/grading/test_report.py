@@ -22,9 +22,16 @@ NAMES = ("data/add", "data/double")
 
 def exercise(name):
     return Exercise(
-        name=name, title=f"About {name}", answer="f", kind="warm-up", minutes=5, points=10,
-        cases=lambda seed: [Case("a number", (seed,))], reference=lambda x: x, mistakes={},
-    )  # fmt: skip
+        name=name,
+        title=f"About {name}",
+        answer="f",
+        kind="warm-up",
+        minutes=5,
+        points=10,
+        cases=lambda seed: [Case("a number", (seed,))],
+        reference=lambda x: x,
+        mistakes={},
+    )
 
 
 EXERCISES = {name: exercise(name) for name in NAMES}

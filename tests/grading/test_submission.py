@@ -17,10 +17,16 @@ from course_lib.grading.submission import read_class
 
 def exercise(name, answer):
     return Exercise(
-        name=name, title=name, answer=answer, kind="warm-up", minutes=5, points=10,
-        cases=lambda seed: [Case("a number", (seed,))], reference=lambda x: x + 1,
+        name=name,
+        title=name,
+        answer=answer,
+        kind="warm-up",
+        minutes=5,
+        points=10,
+        cases=lambda seed: [Case("a number", (seed,))],
+        reference=lambda x: x + 1,
         mistakes={"You subtract.": lambda x: x - 1},
-    )  # fmt: skip
+    )
 
 
 EXERCISES = {
@@ -149,10 +155,19 @@ def test_an_answer_that_does_not_parse_is_passed_on_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     "source",
-    ["-" * 200_000 + "1", "(" * 5_000, "a" + ".b" * 100_000, "x = 1\0", "x = '\ud800'", "f(a, a=1",
-     "def f(a, a): pass", "await x", "def my_add(x): nonlocal y"],
+    [
+        "-" * 200_000 + "1",
+        "(" * 5_000,
+        "a" + ".b" * 100_000,
+        "x = 1\0",
+        "x = '\ud800'",
+        "f(a, a=1",
+        "def f(a, a): pass",
+        "await x",
+        "def my_add(x): nonlocal y",
+    ],
     ids=["minus", "brackets", "dots", "NUL", "surrogate", "open", "twice", "await", "nonlocal"],
-)  # fmt: skip
+)
 def test_code_that_python_cannot_read_is_a_problem_not_a_crash(tmp_path, source):
     submission = one(tmp_path, notebook(source, ADD))
     assert run(submission.answers["data/add"])(1) == 2
@@ -183,10 +198,14 @@ def test_a_huge_notebook_is_refused_with_the_remedy(tmp_path):
 
 
 ODD_CELLS = [
-    {"cell_type": "code"}, {"cell_type": "code", "source": 3, "metadata": []}, None, "x", 7,
+    {"cell_type": "code"},
+    {"cell_type": "code", "source": 3, "metadata": []},
+    None,
+    "x",
+    7,
     {"cell_type": "code", "source": [ADD, None, 3], "metadata": {"course": []}},
     {"cell_type": "code", "source": "", "metadata": {"course": {"exercise": {}, "role": "answer"}}},
-]  # fmt: skip
+]
 
 
 def test_odd_cells_and_forged_outputs_are_not_looked_at(tmp_path):
@@ -248,9 +267,11 @@ def test_one_name_for_two_exercises_is_told_by_file_or_check(tmp_path):
     got = handed_in(tmp_path, files, wanted=("data/first_loss", "data/other_loss"))
     answered = {s: [e for e, text in sub.answers.items() if text] for s, sub in got.items()}
     assert answered == {
-        "ann": ["data/other_loss"], "bob": ["data/first_loss"], "cat": [],
+        "ann": ["data/other_loss"],
+        "bob": ["data/first_loss"],
+        "cat": [],
         "dan": ["data/other_loss"],
-    }  # fmt: skip
+    }
     assert "name the file after the exercise" in got["cat"].problems[0]
 
 

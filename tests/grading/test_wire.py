@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 from course_lib.grading import wire
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(
-        st.characters(codec="utf-8")) | st.binary(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(
-        st.characters(codec="utf-8")), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8"))
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner)
+    ),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 def through(value):

@@ -43,21 +43,31 @@ def test_dpo_equals_trl(parity, models, tokenizer, tmp_path, kind, beta):
     policy, reference = models
     rows = [{"prompt": "what is", "chosen": " three", "rejected": " four"}] * 2
     settings = DPOConfig(
-        output_dir=str(tmp_path), loss_type=kind, beta=beta, use_cpu=True, bf16=False,
-        report_to=[], activation_checkpointing=False,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        loss_type=kind,
+        beta=beta,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        activation_checkpointing=False,
+    )
     trainer = DPOTrainer(
-        model=to_llama(policy, eos_id=PAD), ref_model=to_llama(reference, eos_id=PAD),
-        args=settings, train_dataset=Dataset.from_list(rows),
+        model=to_llama(policy, eos_id=PAD),
+        ref_model=to_llama(reference, eos_id=PAD),
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer.to_transformers(),
-    )  # fmt: skip
+    )
     batch = trainer.data_collator(
         [
-            {"prompt_ids": list(p.prompt), "chosen_ids": list(p.chosen),
-             "rejected_ids": list(p.rejected)}
+            {
+                "prompt_ids": list(p.prompt),
+                "chosen_ids": list(p.chosen),
+                "rejected_ids": list(p.rejected),
+            }
             for p in PAIRS
         ]
-    )  # fmt: skip
+    )
     theirs = trainer.compute_loss(trainer.model, dict(batch))
     inputs, targets = pair_rows(PAIRS, PAD)
     with torch.no_grad():
@@ -66,10 +76,13 @@ def test_dpo_equals_trl(parity, models, tokenizer, tmp_path, kind, beta):
     ours = dpo_loss(chosen, rejected, beta).mean()
     assert (chosen - rejected).abs().max() > 0.01  # the policy has really moved
     parity(
-        stem="alignment", ours="alignment.preference.dpo_loss", reference="trl 1.16 DPOTrainer",
-        error=abs(ours.item() - theirs.item()), tolerance=1e-5,
+        stem="alignment",
+        ours="alignment.preference.dpo_loss",
+        reference="trl 1.16 DPOTrainer",
+        error=abs(ours.item() - theirs.item()),
+        tolerance=1e-5,
         note=f"loss of 8 pairs, beta {beta}, fp32",
-    )  # fmt: skip
+    )
 
 
 def test_ipo_differs_from_trl_by_length_alone(models):
@@ -90,17 +103,25 @@ def test_grpo_equals_trl(parity, models, tokenizer, tmp_path, moved):
 
     policy, reference = models
     settings = GRPOConfig(
-        output_dir=str(tmp_path), loss_type="bnpo", beta=0.0, epsilon=0.05, use_cpu=True,
-        use_bias_correction_kl=False, bf16=False, report_to=[], activation_checkpointing=False,
+        output_dir=str(tmp_path),
+        loss_type="bnpo",
+        beta=0.0,
+        epsilon=0.05,
+        use_cpu=True,
+        use_bias_correction_kl=False,
+        bf16=False,
+        report_to=[],
+        activation_checkpointing=False,
         num_generations=4,
         per_device_train_batch_size=4,
-    )  # fmt: skip
+    )
     trainer = GRPOTrainer(
-        model=to_llama(policy, eos_id=PAD), args=settings,
+        model=to_llama(policy, eos_id=PAD),
+        args=settings,
         reward_funcs=lambda completions, **_: [0.0] * len(completions),
         train_dataset=Dataset.from_list([{"prompt": "what is"}] * 4),
         processing_class=tokenizer.to_transformers(),
-    )  # fmt: skip
+    )
     trainer.beta = 0.1  # given from the start, it would load a reference by the model's name
     trainer.current_gradient_accumulation_steps = 1
     examples = [Example(p.prompt, p.chosen) for p in PAIRS[:4]]
@@ -129,7 +150,10 @@ def test_grpo_equals_trl(parity, models, tokenizer, tmp_path, moved):
     if moved:
         assert ((logprobs - old).exp() - 1).abs().max() > 0.05  # some ratios are clipped
     parity(
-        stem="alignment", ours="alignment.grpo.grpo_loss", reference="trl 1.16 GRPOTrainer",
-        error=abs(ours.item() - theirs.item()), tolerance=1e-5,
+        stem="alignment",
+        ours="alignment.grpo.grpo_loss",
+        reference="trl 1.16 GRPOTrainer",
+        error=abs(ours.item() - theirs.item()),
+        tolerance=1e-5,
         note=f"loss of 4 replies, {'off-policy, clipped' if moved else 'on-policy'}, fp32",
-    )  # fmt: skip
+    )

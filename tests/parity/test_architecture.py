@@ -21,8 +21,16 @@ from course_lib.architecture.sampling import filter_logits, generate
 SIZES = {
     "grouped, tied": ModelConfig(vocab_size=97, d_model=64, n_layers=3, max_seq=64),
     "multi-query, untied": ModelConfig(
-        vocab_size=97, d_model=48, n_layers=2, n_heads=6, n_kv_heads=1, d_ff=72, max_seq=64,
-        rope_theta=5e5, norm_eps=1e-6, tied=False,
+        vocab_size=97,
+        d_model=48,
+        n_layers=2,
+        n_heads=6,
+        n_kv_heads=1,
+        d_ff=72,
+        max_seq=64,
+        rope_theta=5e5,
+        norm_eps=1e-6,
+        tied=False,
     ),
 }
 COURSE = ModelConfig(vocab_size=768)  # the sizes of the cpu profile
@@ -52,16 +60,24 @@ def test_rms_norm(parity):
     x, weight = torch.randn(4, 9, 64), torch.randn(64)
     error = apart(rms_norm(x, weight, 1e-5), F.rms_norm(x, (64,), weight, 1e-5))
     parity(
-        stem="architecture", ours="architecture.ops.rms_norm", tolerance=2e-6,
-        reference="torch.nn.functional.rms_norm", error=error, note="fp32, values to 10",
+        stem="architecture",
+        ours="architecture.ops.rms_norm",
+        tolerance=2e-6,
+        reference="torch.nn.functional.rms_norm",
+        error=error,
+        note="fp32, values to 10",
     )
 
 
 def test_softmax(parity):
     scores = torch.randn(6, 11, 50) * 3
     parity(
-        stem="architecture", ours="architecture.ops.softmax", reference="torch.softmax",
-        error=apart(softmax(scores), scores.softmax(-1)), tolerance=1e-6, note="fp32",
+        stem="architecture",
+        ours="architecture.ops.softmax",
+        reference="torch.softmax",
+        error=apart(softmax(scores), scores.softmax(-1)),
+        tolerance=1e-6,
+        note="fp32",
     )
 
 
@@ -74,12 +90,17 @@ def test_attention_and_its_gradient(parity, n_kv_heads):
     grads = [torch.autograd.grad(out.square().sum(), (q, k, v)) for out in (ours, theirs)]
     error = max(apart(a, b) for a, b in zip((ours, *grads[0]), (theirs, *grads[1]), strict=True))
     parity(
-        stem="architecture", ours="architecture.attention.plain_attention",
-        reference="torch.nn.functional.scaled_dot_product_attention", error=error, tolerance=3e-5,
+        stem="architecture",
+        ours="architecture.attention.plain_attention",
+        reference="torch.nn.functional.scaled_dot_product_attention",
+        error=error,
+        tolerance=3e-5,
         note=f"output and gradients, fp32, 4 query and {n_kv_heads} key heads",
     )
     parity(
-        stem="architecture", ours="architecture.attention.attention", tolerance=1e-6,
+        stem="architecture",
+        ours="architecture.attention.attention",
+        tolerance=1e-6,
         reference="architecture.attention.plain_attention",
         error=apart(attention(q, k, v, causal_mask(20)), ours),
         note=f"fp32, 4 query and {n_kv_heads} key heads",
@@ -93,8 +114,12 @@ def test_swiglu_layer(parity):
     x = torch.randn(5, 64)
     ours = theirs.down_proj(swiglu(theirs.gate_proj(x), theirs.up_proj(x)))
     parity(
-        stem="architecture", ours="architecture.ops.swiglu", tolerance=1e-6,
-        reference="transformers LlamaMLP", error=apart(ours, theirs(x)), note="fp32",
+        stem="architecture",
+        ours="architecture.ops.swiglu",
+        tolerance=1e-6,
+        reference="transformers LlamaMLP",
+        error=apart(ours, theirs(x)),
+        note="fp32",
     )
 
 
@@ -107,8 +132,11 @@ def test_logits_to_llama(parity, size):
     assert isinstance(llama, LlamaForCausalLM)
     assert model(x).std() > 0.3
     parity(
-        stem="architecture", ours="architecture.interop.to_llama", tolerance=1e-5,
-        reference="transformers LlamaForCausalLM", error=apart(model(x), llama(x).logits),
+        stem="architecture",
+        ours="architecture.interop.to_llama",
+        tolerance=1e-5,
+        reference="transformers LlamaForCausalLM",
+        error=apart(model(x), llama(x).logits),
         note=f"logits, fp32, {size}",
     )
 
@@ -119,16 +147,27 @@ def test_logits_from_llama(parity, tied):
     torch.manual_seed(0)
     llama = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=97, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
-            num_key_value_heads=2, intermediate_size=96, max_position_embeddings=64,
-            tie_word_embeddings=tied, initializer_range=0.12, bos_token_id=None, eos_token_id=None,
+            vocab_size=97,
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            intermediate_size=96,
+            max_position_embeddings=64,
+            tie_word_embeddings=tied,
+            initializer_range=0.12,
+            bos_token_id=None,
+            eos_token_id=None,
         )
     ).eval()
     model = from_llama(llama)
     x = tokens(model.config)
     parity(
-        stem="architecture", ours="architecture.interop.from_llama", tolerance=1e-5,
-        reference="transformers LlamaForCausalLM", error=apart(model(x), llama(x).logits),
+        stem="architecture",
+        ours="architecture.interop.from_llama",
+        tolerance=1e-5,
+        reference="transformers LlamaForCausalLM",
+        error=apart(model(x), llama(x).logits),
         note=f"logits, fp32, {'tied' if tied else 'untied'} head",
     )
 
@@ -170,8 +209,12 @@ def test_gradients_equal_llama(parity):
     )
     assert gate.abs().max() > 1e-3
     parity(
-        stem="architecture", ours="architecture.model.Decoder", error=error, tolerance=1e-6,
-        reference="transformers LlamaForCausalLM", note="gradients of the loss, fp32",
+        stem="architecture",
+        ours="architecture.model.Decoder",
+        error=error,
+        tolerance=1e-6,
+        reference="transformers LlamaForCausalLM",
+        note="gradients of the loss, fp32",
     )
 
 
@@ -189,7 +232,10 @@ def test_greedy_text_equals_transformers(parity, size):
         )
         wrong += theirs[0, len(prompt) :].tolist() != reply
     parity(
-        stem="architecture", ours="architecture.sampling.generate", error=wrong, tolerance=0,
+        stem="architecture",
+        ours="architecture.sampling.generate",
+        error=wrong,
+        tolerance=0,
         reference="transformers generate(do_sample=False)",
         note=f"replies that differ, of {len(prompts)}, {size}",
     )
@@ -207,9 +253,12 @@ def test_filters_equal_transformers(parity):
     theirs = TopPLogitsWarper(0.8)(None, TopKLogitsWarper(40)(None, theirs))
     ours = filter_logits(logits, temperature=0.7, top_k=40, top_p=0.8)
     parity(
-        stem="architecture", ours="architecture.sampling.filter_logits", tolerance=1e-6,
+        stem="architecture",
+        ours="architecture.sampling.filter_logits",
+        tolerance=1e-6,
         reference="transformers Temperature, TopK, TopP warpers",
-        error=apart(ours.softmax(-1), theirs.softmax(-1)), note="probabilities",
+        error=apart(ours.softmax(-1), theirs.softmax(-1)),
+        note="probabilities",
     )
 
 
@@ -225,13 +274,19 @@ def test_flops_equal_the_counter(parity, config):
     both = forward + counter.get_total_flops()
     name = f"fp32, d_model {config.d_model}, {config.n_layers} layers"
     parity(
-        stem="architecture", ours="architecture.accounting.forward_flops", tolerance=0,
-        reference="torch FlopCounterMode", error=abs(forward - forward_flops(config, 16, 2)),
+        stem="architecture",
+        ours="architecture.accounting.forward_flops",
+        tolerance=0,
+        reference="torch FlopCounterMode",
+        error=abs(forward - forward_flops(config, 16, 2)),
         note=f"FLOPs, {name}",
     )
     parity(
-        stem="architecture", ours="architecture.accounting.training_flops", tolerance=0,
-        reference="torch FlopCounterMode", error=abs(both - training_flops(config, 32, 16)),
+        stem="architecture",
+        ours="architecture.accounting.training_flops",
+        tolerance=0,
+        reference="torch FlopCounterMode",
+        error=abs(both - training_flops(config, 32, 16)),
         note=f"FLOPs, {name}",
     )
 
@@ -239,7 +294,10 @@ def test_flops_equal_the_counter(parity, config):
 def test_parameters_equal_transformers(parity):
     config = SIZES["multi-query, untied"]
     parity(
-        stem="architecture", ours="architecture.accounting.count_parameters", tolerance=0,
-        reference="transformers num_parameters()", note="weights",
+        stem="architecture",
+        ours="architecture.accounting.count_parameters",
+        tolerance=0,
+        reference="transformers num_parameters()",
+        note="weights",
         error=abs(count_parameters(config).total - to_llama(Decoder(config)).num_parameters()),
     )

@@ -43,7 +43,9 @@ def test_the_decoder_keeps_what_the_formula_says(parity, config, batch, seq):
     with sdpa_kernel(SDPBackend.MATH):
         counted = saved_bytes(model, lambda: model(x))
     parity(
-        stem="architecture", ours="architecture.activations.activation_bytes", tolerance=0,
+        stem="architecture",
+        ours="architecture.activations.activation_bytes",
+        tolerance=0,
         reference="torch saved_tensors_hooks",
         error=abs(counted - activation_bytes(config, seq, batch)),
         note=f"bytes, fp32, d_model {config.d_model}, {batch} x {seq} tokens",
@@ -80,8 +82,11 @@ def test_korthikanti_on_a_real_layer(parity):
     statistics = 4 * batch * seq * 2
     masks = batch * seq * (2 * d + heads * seq)
     parity(
-        stem="architecture", ours="architecture.activations.gpt_activation_bytes", tolerance=0,
-        reference="torch saved_tensors_hooks", error=abs(counted - statistics - masks - want),
+        stem="architecture",
+        ours="architecture.activations.gpt_activation_bytes",
+        tolerance=0,
+        reference="torch saved_tensors_hooks",
+        error=abs(counted - statistics - masks - want),
         note="bytes, bf16, one GPT layer with dropout, less norm statistics and wide masks",
     )
 
@@ -110,16 +115,23 @@ def hugging(name: str, s: Sizes) -> torch.nn.Module:
     import transformers as t
 
     common = {
-        "vocab_size": s.vocab_size, "hidden_size": s.d_model, "num_hidden_layers": s.n_layers,
-        "num_attention_heads": s.n_heads, "num_key_value_heads": s.n_kv_heads,
-        "intermediate_size": s.d_ff, "tie_word_embeddings": s.tied,
-    }  # fmt: skip
+        "vocab_size": s.vocab_size,
+        "hidden_size": s.d_model,
+        "num_hidden_layers": s.n_layers,
+        "num_attention_heads": s.n_heads,
+        "num_key_value_heads": s.n_kv_heads,
+        "intermediate_size": s.d_ff,
+        "tie_word_embeddings": s.tied,
+    }
     family = name.split()[0]
     if family == "GPT-3":
         config = t.GPT2Config(
-            vocab_size=s.vocab_size, n_positions=s.learned_positions, n_embd=s.d_model,
-            n_layer=s.n_layers, n_head=s.n_heads,
-        )  # fmt: skip
+            vocab_size=s.vocab_size,
+            n_positions=s.learned_positions,
+            n_embd=s.d_model,
+            n_layer=s.n_layers,
+            n_head=s.n_heads,
+        )
     elif family == "Llama":
         config = t.LlamaConfig(**common)
     elif family == "Mistral":
@@ -133,11 +145,18 @@ def hugging(name: str, s: Sizes) -> torch.nn.Module:
         config = t.Qwen3Config(**common, head_dim=s.d_head)
     else:
         config = t.DeepseekV3Config(
-            **common, n_routed_experts=s.n_experts, num_experts_per_tok=s.experts_a_token,
-            n_shared_experts=1, moe_intermediate_size=s.d_expert, kv_lora_rank=s.kv_rank,
-            q_lora_rank=s.q_rank, qk_rope_head_dim=s.d_rope, qk_nope_head_dim=s.d_head,
-            v_head_dim=s.d_value, first_k_dense_replace=s.dense_layers,
-        )  # fmt: skip
+            **common,
+            n_routed_experts=s.n_experts,
+            num_experts_per_tok=s.experts_a_token,
+            n_shared_experts=1,
+            moe_intermediate_size=s.d_expert,
+            kv_lora_rank=s.kv_rank,
+            q_lora_rank=s.q_rank,
+            qk_rope_head_dim=s.d_rope,
+            qk_nope_head_dim=s.d_head,
+            v_head_dim=s.d_value,
+            first_k_dense_replace=s.dense_layers,
+        )
     with torch.device("meta"):
         return t.AutoModelForCausalLM.from_config(config)
 
@@ -146,8 +165,11 @@ def hugging(name: str, s: Sizes) -> torch.nn.Module:
 def test_published_weights_equal_transformers(parity, model):
     theirs = their_weights(model)
     parity(
-        stem="architecture", ours="architecture.sizes.weights", tolerance=0,
-        reference="transformers num_parameters()", error=abs(weights(model.sizes).total - theirs),
+        stem="architecture",
+        ours="architecture.sizes.weights",
+        tolerance=0,
+        reference="transformers num_parameters()",
+        error=abs(weights(model.sizes).total - theirs),
         note=f"{model.name}, all weights",
     )
 
@@ -159,32 +181,46 @@ def test_published_weights_equal_the_reports(parity, model):
     error = max(
         abs(have / said - 1)
         for have, said in (
-            (ours.total, model.total), (ours.active, model.active),
+            (ours.total, model.total),
+            (ours.active, model.active),
             (ours.non_embedding, model.non_embedding),
         )
         if said
-    )  # fmt: skip
+    )
     parity(
-        stem="architecture", ours="architecture.sizes.weights", error=error,
-        tolerance=0 if model.exact else 0.04, reference=f"report of {model.name}",
+        stem="architecture",
+        ours="architecture.sizes.weights",
+        error=error,
+        tolerance=0 if model.exact else 0.04,
+        reference=f"report of {model.name}",
         note="relative; the report rounds" if not model.exact else "relative; to the last weight",
     )
 
 
-@pytest.mark.parametrize(("name", "cache", "flops"), [
-    ("DeepSeek-V3", 70_272, 250e9), ("Llama 3 405B", 516_096, 2448e9),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "cache", "flops"),
+    [
+        ("DeepSeek-V3", 70_272, 250e9),
+        ("Llama 3 405B", 516_096, 2448e9),
+    ],
+)
 def test_cache_and_flops_equal_a_report(parity, name, cache, flops):
     """Zhao et al. 2025 (Insights into DeepSeek-V3), tables 1 and 2, rows of 4,096 tokens."""
     s = published(name).sizes
     parity(
-        stem="architecture", ours="architecture.sizes.cache_bytes", tolerance=0,
-        reference="Zhao et al. 2025, table 1", error=abs(cache_bytes(s, 1) - cache),
+        stem="architecture",
+        ours="architecture.sizes.cache_bytes",
+        tolerance=0,
+        reference="Zhao et al. 2025, table 1",
+        error=abs(cache_bytes(s, 1) - cache),
         note=f"{name}, bytes a token",
     )
     parity(
-        stem="architecture", ours="architecture.sizes.training_flops_a_token", tolerance=0.015,
-        reference="Zhao et al. 2025, table 2", note=f"{name}, relative",
+        stem="architecture",
+        ours="architecture.sizes.training_flops_a_token",
+        tolerance=0.015,
+        reference="Zhao et al. 2025, table 2",
+        note=f"{name}, relative",
         error=abs(training_flops_a_token(s, 4096, causal=True) / flops - 1),
     )
 
@@ -198,15 +234,28 @@ def test_flops_of_a_gpt_with_biases_and_learned_positions_equal_the_counter(pari
     ).eval()
     gpt.set_attn_implementation("eager")
     s = Sizes(
-        vocab_size=61, d_model=48, n_layers=2, n_heads=4, n_kv_heads=4, d_head=12, d_ff=192,
-        gated=False, tied=True, biases="all", learned_positions=32, norm_bias=True,
-    )  # fmt: skip
+        vocab_size=61,
+        d_model=48,
+        n_layers=2,
+        n_heads=4,
+        n_kv_heads=4,
+        d_head=12,
+        d_ff=192,
+        gated=False,
+        tied=True,
+        biases="all",
+        learned_positions=32,
+        norm_bias=True,
+    )
     x = torch.randint(0, 61, (2, 16))
     with FlopCounterMode(display=False) as counter:
         gpt(x)
     parity(
-        stem="architecture", ours="architecture.sizes.forward_flops_a_token", tolerance=0,
-        reference="torch FlopCounterMode", note="GPT-2 of 2 layers",
+        stem="architecture",
+        ours="architecture.sizes.forward_flops_a_token",
+        tolerance=0,
+        reference="torch FlopCounterMode",
+        note="GPT-2 of 2 layers",
         error=abs(counter.get_total_flops() - 2 * 16 * forward_flops_a_token(s, 16)),
     )
 
@@ -217,32 +266,49 @@ def test_flops_of_latent_attention_equal_the_counter(parity):
     s = Sizes(
         vocab_size=2, d_model=32, n_layers=1, n_heads=4, n_kv_heads=4, d_head=12, d_ff=1, **sizes
     )
-    layer = LatentAttention(32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20,
-                            norm_eps=1e-6, layer=0)  # fmt: skip
+    layer = LatentAttention(
+        32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20, norm_eps=1e-6, layer=0
+    )
     x, angles = torch.randn(2, 16, 32), torch.zeros(16, 4)
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         layer(x, angles, angles, None, absorb=False)
     rest = 2 * (3 * 32 * 1 + 2 * 32)  # feed-forward and head of these sizes
     parity(
-        stem="architecture", ours="architecture.sizes.forward_flops_a_token", tolerance=0,
-        reference="torch FlopCounterMode", note="latent attention, one layer",
+        stem="architecture",
+        ours="architecture.sizes.forward_flops_a_token",
+        tolerance=0,
+        reference="torch FlopCounterMode",
+        note="latent attention, one layer",
         error=abs(counter.get_total_flops() - 2 * 16 * (forward_flops_a_token(s, 16) - rest)),
     )
 
 
 def test_latent_cache_equals_what_a_cache_holds(parity):
     s = Sizes(
-        vocab_size=2, d_model=32, n_layers=1, n_heads=4, n_kv_heads=4, d_head=12, d_ff=1,
-        kv_rank=16, q_rank=24, d_rope=8, d_value=20,
-    )  # fmt: skip
-    layer = LatentAttention(32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20,
-                            norm_eps=1e-6, layer=0)  # fmt: skip
+        vocab_size=2,
+        d_model=32,
+        n_layers=1,
+        n_heads=4,
+        n_kv_heads=4,
+        d_head=12,
+        d_ff=1,
+        kv_rank=16,
+        q_rank=24,
+        d_rope=8,
+        d_value=20,
+    )
+    layer = LatentAttention(
+        32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20, norm_eps=1e-6, layer=0
+    )
     cache, angles = GrowingCache(capacity=1), torch.zeros(10, 4)
     layer(torch.randn(3, 10, 32), angles, angles, None, cache)
     held = [store[0] for store in (cache._keys, cache._values)]
     parity(
-        stem="architecture", ours="architecture.sizes.cache_bytes", tolerance=0,
-        reference="bytes that GrowingCache holds", note="latent attention, 3 x 10 tokens, fp32",
+        stem="architecture",
+        ours="architecture.sizes.cache_bytes",
+        tolerance=0,
+        reference="bytes that GrowingCache holds",
+        note="latent attention, 3 x 10 tokens, fp32",
         error=abs(sum(t.numel() * 4 for t in held) - cache_bytes(s, 10, 3, 4)),
     )
 
@@ -266,24 +332,41 @@ def test_sizes_agree_with_the_accounting_of_the_course(config):
 
 def test_windows_and_halves_by_hand():
     s = Sizes(
-        vocab_size=10, d_model=4, n_layers=3, n_heads=2, n_kv_heads=1, d_head=2, d_ff=8, window=4,
+        vocab_size=10,
+        d_model=4,
+        n_layers=3,
+        n_heads=2,
+        n_kv_heads=1,
+        d_head=2,
+        d_ff=8,
+        window=4,
         full_layers=1,
-    )  # fmt: skip
+    )
     assert cache_bytes(s, 100, 1, 1) == (2 * 4 + 1 * 100) * 2 * 1 * 2
     products = 3 * (4 * (2 + 2) * 2 + 2 * 2 * 4 + 3 * 4 * 8) + 4 * 10  # qkv, out, mlp; head
     assert forward_flops_a_token(s, 100) == 2 * products + 2 * (2 * 4 + 100) * 2 * (2 + 2)
     assert forward_flops_a_token(s, 99, causal=True) == 2 * products + 2 * (2 * 4 + 50) * 2 * 4
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    ({"n_layers": 0}, "n_layers is 0, expected at least 1"),
-    ({"n_kv_heads": 3}, "n_kv_heads is 3, expected a divisor of n_heads 4"),
-    ({"n_experts": 2, "experts_a_token": 3}, "experts_a_token is 3, expected 0 to n_experts 2"),
-    ({"full_layers": 9}, "full_layers is 9, expected 0 to n_layers 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_layers": 0}, "n_layers is 0, expected at least 1"),
+        ({"n_kv_heads": 3}, "n_kv_heads is 3, expected a divisor of n_heads 4"),
+        ({"n_experts": 2, "experts_a_token": 3}, "experts_a_token is 3, expected 0 to n_experts 2"),
+        ({"full_layers": 9}, "full_layers is 9, expected 0 to n_layers 2"),
+    ],
+)
 def test_bad_sizes_are_named(wrong, message):
-    right = {"vocab_size": 10, "d_model": 8, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2,
-             "d_head": 2, "d_ff": 8}  # fmt: skip
+    right = {
+        "vocab_size": 10,
+        "d_model": 8,
+        "n_layers": 2,
+        "n_heads": 4,
+        "n_kv_heads": 2,
+        "d_head": 2,
+        "d_ff": 8,
+    }
     with pytest.raises(ValueError, match=message):
         Sizes(**{**right, **wrong})
     with pytest.raises(ValueError, match="'GPT-5': expected one of GPT-3 175B, Llama 3 8B"):

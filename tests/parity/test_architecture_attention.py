@@ -18,11 +18,19 @@ from course_lib.architecture.sinks import sink_softmax
 
 def deepseek(q_rank, interleaved) -> DeepseekV3Attention:
     config = DeepseekV3Config(
-        hidden_size=48, num_attention_heads=4, num_key_value_heads=4, q_lora_rank=q_rank,
-        kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=12, v_head_dim=10,
-        rope_interleave=interleaved, num_hidden_layers=1, rms_norm_eps=1e-6,
+        hidden_size=48,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        q_lora_rank=q_rank,
+        kv_lora_rank=16,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=12,
+        v_head_dim=10,
+        rope_interleave=interleaved,
+        num_hidden_layers=1,
+        rms_norm_eps=1e-6,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
-    )  # fmt: skip
+    )
     config._attn_implementation = "eager"
     torch.manual_seed(0)
     layer = DeepseekV3Attention(config, 0)
@@ -38,11 +46,15 @@ def copy_of(theirs, q_rank, interleaved) -> LatentAttention:
         48, 4, kv_rank=16, q_rank=q_rank, d_nope=12, d_rope=8, d_value=10, norm_eps=1e-6, layer=0
     )
     names = {
-        "q_proj.weight": "q.weight", "q_a_proj.weight": "q_down.weight",
-        "q_a_layernorm.weight": "q_gain", "q_b_proj.weight": "q_up.weight",
-        "kv_a_proj_with_mqa.weight": "kv_down.weight", "kv_a_layernorm.weight": "kv_gain",
-        "kv_b_proj.weight": "kv_up.weight", "o_proj.weight": "out.weight",
-    }  # fmt: skip
+        "q_proj.weight": "q.weight",
+        "q_a_proj.weight": "q_down.weight",
+        "q_a_layernorm.weight": "q_gain",
+        "q_b_proj.weight": "q_up.weight",
+        "kv_a_proj_with_mqa.weight": "kv_down.weight",
+        "kv_a_layernorm.weight": "kv_gain",
+        "kv_b_proj.weight": "kv_up.weight",
+        "o_proj.weight": "out.weight",
+    }
     heads = {"q.weight": 4, "q_up.weight": 4, "kv_down.weight": 1}
     weights = {names[name]: weight for name, weight in theirs.state_dict().items()}
     if interleaved:
@@ -65,8 +77,10 @@ def test_latent_attention_equals_deepseek(parity, q_rank, interleaved):
     assert want.std() > 0.1
     for absorb in (False, True):
         parity(
-            stem="architecture", ours="architecture.latent.LatentAttention",
-            reference="transformers DeepseekV3Attention", tolerance=5e-6,
+            stem="architecture",
+            ours="architecture.latent.LatentAttention",
+            reference="transformers DeepseekV3Attention",
+            tolerance=5e-6,
             error=(ours(x, cos, sin, mask, absorb=absorb) - want).abs().max(),
             note=f"fp32, {'absorbed' if absorb else 'expanded'}, q_rank {q_rank}, "
             f"{'interleaved' if interleaved else 'half-split'} checkpoint",
@@ -82,10 +96,13 @@ def test_softmax_with_a_sink_equals_gpt_oss(parity):
     scores = (q @ k.transpose(-1, -2) * 8**-0.5).masked_fill(~mask, float("-inf"))
     assert want.sum(-1).max() < 1
     parity(
-        stem="architecture", ours="architecture.sinks.sink_softmax",
-        reference="transformers gpt_oss eager_attention_forward", tolerance=1e-6,
-        error=(sink_softmax(scores, sink) - want).abs().max(), note="attention weights, fp32",
-    )  # fmt: skip
+        stem="architecture",
+        ours="architecture.sinks.sink_softmax",
+        reference="transformers gpt_oss eager_attention_forward",
+        tolerance=1e-6,
+        error=(sink_softmax(scores, sink) - want).abs().max(),
+        note="attention weights, fp32",
+    )
 
 
 def test_empty_rows_equal_the_kernel(parity):
@@ -106,8 +123,10 @@ def test_empty_rows_equal_the_kernel(parity):
         out = attend(*inputs)
         both.append([out, *torch.autograd.grad(out.square().sum(), inputs)])
     parity(
-        stem="architecture", ours="architecture.masks.safe_softmax",
-        reference="torch.nn.functional.scaled_dot_product_attention", tolerance=2e-5,
+        stem="architecture",
+        ours="architecture.masks.safe_softmax",
+        reference="torch.nn.functional.scaled_dot_product_attention",
+        tolerance=2e-5,
         error=max((a - b).abs().max() for a, b in zip(*both, strict=True)),
         note="output and gradients with rows that see nothing, fp32",
-    )  # fmt: skip
+    )

@@ -20,8 +20,10 @@ def mixtral_with_weights_of(block: MoE) -> MixtralSparseMoeBlock:
     expert = block.experts[0]
     theirs = MixtralSparseMoeBlock(
         MixtralConfig(
-            hidden_size=expert.gate.in_features, intermediate_size=expert.gate.out_features,
-            num_local_experts=len(block.experts), num_experts_per_tok=block.top_k,
+            hidden_size=expert.gate.in_features,
+            intermediate_size=expert.gate.out_features,
+            num_local_experts=len(block.experts),
+            num_experts_per_tok=block.top_k,
         )
     )
     gate_up = [torch.cat((e.gate.weight, e.up.weight)) for e in block.experts]
@@ -46,14 +48,22 @@ def test_moe_equals_mixtral(parity, n_experts, top_k):
     note = f"{n_experts} experts, top {top_k}, fp32"
     for what, pair in (("output", outputs), ("gradient", grads)):
         parity(
-            stem="architecture", ours="architecture.moe.MoE", error=apart(*pair), tolerance=1e-6,
-            reference="transformers MixtralSparseMoeBlock", note=f"{what}, {note}",
+            stem="architecture",
+            ours="architecture.moe.MoE",
+            error=apart(*pair),
+            tolerance=1e-6,
+            reference="transformers MixtralSparseMoeBlock",
+            note=f"{what}, {note}",
         )
     ours = torch.autograd.grad(outputs[0].square().sum(), block.router.weight)[0]
     wanted = torch.autograd.grad(outputs[1].square().sum(), theirs.gate.weight)[0]
     parity(
-        stem="architecture", ours="architecture.moe.MoE", error=apart(ours, wanted), tolerance=1e-5,
-        reference="transformers MixtralSparseMoeBlock", note=f"router's gradient, {note}",
+        stem="architecture",
+        ours="architecture.moe.MoE",
+        error=apart(ours, wanted),
+        tolerance=1e-5,
+        reference="transformers MixtralSparseMoeBlock",
+        note=f"router's gradient, {note}",
     )
 
 
@@ -61,15 +71,20 @@ def test_moe_equals_mixtral(parity, n_experts, top_k):
 def test_load_balance_loss_equals_transformers(parity, top_k):
     layers = [3 * torch.randn(50, 8) for _ in range(3)]
     parity(
-        stem="architecture", ours="architecture.moe.load_balance_loss", tolerance=1e-6,
-        reference="transformers load_balancing_loss_func", note=f"one layer, top {top_k}",
+        stem="architecture",
+        ours="architecture.moe.load_balance_loss",
+        tolerance=1e-6,
+        reference="transformers load_balancing_loss_func",
+        note=f"one layer, top {top_k}",
         error=apart(
             load_balance_loss(route(layers[0], top_k)),
             load_balancing_loss_func((layers[0],), 8, top_k),
         ),
     )
     parity(
-        stem="architecture", ours="architecture.moe.load_balance_loss", tolerance=1e-6,
+        stem="architecture",
+        ours="architecture.moe.load_balance_loss",
+        tolerance=1e-6,
         reference="transformers load_balancing_loss_func",
         note=f"three layers pooled as one, top {top_k}",
         error=apart(
@@ -87,7 +102,10 @@ def test_z_loss_equals_transformers(parity):
     logits = 3 * torch.randn(2, 25, 8)  # [groups, tokens, n_experts]
     routing: Routing = route(logits.flatten(0, 1), 2)
     parity(
-        stem="architecture", ours="architecture.moe.router_z_loss", tolerance=1e-5,
-        reference="transformers Switch router_z_loss_func", note="fp32",
+        stem="architecture",
+        ours="architecture.moe.router_z_loss",
+        tolerance=1e-5,
+        reference="transformers Switch router_z_loss_func",
+        note="fp32",
         error=apart(router_z_loss(routing), router_z_loss_func(logits)),
     )

@@ -29,18 +29,36 @@ OURS: dict[str, ModelConfig] = {
     "deepseek": deepseek(**SMALL, tied=False),
 }
 HF = {
-    "vocab_size": 97, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "intermediate_size": 96, "max_position_embeddings": 64,
-    "initializer_range": 0.12, "bos_token_id": None, "eos_token_id": None,
-}  # fmt: skip
+    "vocab_size": 97,
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.12,
+    "bos_token_id": None,
+    "eos_token_id": None,
+}
 LATENT = {
-    "kv_lora_rank": 20, "qk_nope_head_dim": 12, "qk_rope_head_dim": 8, "v_head_dim": 14,
-    "first_k_dense_replace": 3, "num_nextn_predict_layers": 0, "pad_token_id": None,
-}  # fmt: skip
+    "kv_lora_rank": 20,
+    "qk_nope_head_dim": 12,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 14,
+    "first_k_dense_replace": 3,
+    "num_nextn_predict_layers": 0,
+    "pad_token_id": None,
+}
 THEIRS = {
     "gpt2": GPT2Config(
-        vocab_size=97, n_embd=64, n_layer=3, n_head=4, n_positions=64, initializer_range=0.12,
-        bos_token_id=None, eos_token_id=None,
+        vocab_size=97,
+        n_embd=64,
+        n_layer=3,
+        n_head=4,
+        n_positions=64,
+        initializer_range=0.12,
+        bos_token_id=None,
+        eos_token_id=None,
     ),
     "llama": LlamaConfig(**HF, tie_word_embeddings=True),
     "mistral": MistralConfig(**HF, sliding_window=7, head_dim=10),
@@ -52,7 +70,7 @@ THEIRS = {
     "deepseek, one query matrix": DeepseekV3Config(
         **HF | {"num_key_value_heads": 4}, **LATENT, q_lora_rank=None, rope_interleave=True
     ),
-}  # fmt: skip
+}
 
 
 def noisy(module: torch.nn.Module) -> torch.nn.Module:
@@ -81,8 +99,12 @@ def test_layer_norm(parity):
     x, weight, bias = 3 + 2 * torch.randn(4, 9, 64), torch.randn(64), torch.randn(64)
     error = apart(layer_norm(x, weight, bias, 1e-5), F.layer_norm(x, (64,), weight, bias, 1e-5))
     parity(
-        stem="architecture", ours="architecture.ops.layer_norm", tolerance=5e-6,
-        reference="torch.nn.functional.layer_norm", error=error, note="fp32, values to 10",
+        stem="architecture",
+        ours="architecture.ops.layer_norm",
+        tolerance=5e-6,
+        reference="torch.nn.functional.layer_norm",
+        error=error,
+        note="fp32, values to 10",
     )
 
 
@@ -90,8 +112,11 @@ def test_activations(parity):
     x = torch.linspace(-6, 6, 1001)
     for ours, theirs in ((gelu_tanh, "gelu_new"), (relu_squared, "relu2")):
         parity(
-            stem="architecture", ours=f"architecture.ops.{ours.__name__}", tolerance=1e-6,
-            reference=f"transformers ACT2FN[{theirs!r}]", error=apart(ours(x), ACT2FN[theirs](x)),
+            stem="architecture",
+            ours=f"architecture.ops.{ours.__name__}",
+            tolerance=1e-6,
+            reference=f"transformers ACT2FN[{theirs!r}]",
+            error=apart(ours(x), ACT2FN[theirs](x)),
             note="fp32, -6 to 6",
         )
 
@@ -105,9 +130,12 @@ def test_our_weights_in_their_model(parity, family):
     logits = model(x)
     assert logits.std() > 0.3
     parity(
-        stem="architecture", ours=f"architecture.interop.to_transformers({family})",
-        reference=f"transformers {type(theirs).__name__}", tolerance=1e-5,
-        error=apart(logits, theirs(x, use_cache=False).logits), note="logits, fp32",
+        stem="architecture",
+        ours=f"architecture.interop.to_transformers({family})",
+        reference=f"transformers {type(theirs).__name__}",
+        tolerance=1e-5,
+        error=apart(logits, theirs(x, use_cache=False).logits),
+        note="logits, fp32",
     )
 
 
@@ -120,9 +148,12 @@ def test_their_weights_in_our_model(parity, name):
     logits = theirs(x, use_cache=False).logits
     assert logits.std() > 0.3
     parity(
-        stem="architecture", ours=f"architecture.interop.from_transformers({name})",
-        reference=f"transformers {type(theirs).__name__}", tolerance=1e-5,
-        error=apart(model(x), logits), note="logits, fp32",
+        stem="architecture",
+        ours=f"architecture.interop.from_transformers({name})",
+        reference=f"transformers {type(theirs).__name__}",
+        tolerance=1e-5,
+        error=apart(model(x), logits),
+        note="logits, fp32",
     )
     again, weights = to_transformers(model).state_dict(), theirs.state_dict()
     assert again.keys() == weights.keys()
@@ -156,7 +187,10 @@ def test_greedy_text_is_the_same(parity, family):
         )
         wrong += text[0, len(prompt) :].tolist() != reply
     parity(
-        stem="architecture", ours=f"architecture.sampling.generate ({family})", error=wrong,
-        tolerance=0, reference=f"transformers {type(theirs).__name__}.generate",
+        stem="architecture",
+        ours=f"architecture.sampling.generate ({family})",
+        error=wrong,
+        tolerance=0,
+        reference=f"transformers {type(theirs).__name__}.generate",
         note=f"greedy replies that differ, of {len(prompts)}",
     )

@@ -31,17 +31,18 @@ def inputs(n_kv_heads, dtype):
 def test_flash_equals_the_kernel(parity, n_kv_heads, causal, dtype, tolerance):
     error = largest_difference(
         lambda q, k, v: flash_attention(q, k, v, causal=causal, block_q=32, block_k=48),
-        lambda q, k, v: F.scaled_dot_product_attention(
-            q, k, v, is_causal=causal, enable_gqa=True
-        ),
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True),
         inputs(n_kv_heads, dtype),
     )
     parity(
-        stem="architecture", ours="architecture.flash.flash_attention", tolerance=tolerance,
-        reference="torch.nn.functional.scaled_dot_product_attention", error=error,
+        stem="architecture",
+        ours="architecture.flash.flash_attention",
+        tolerance=tolerance,
+        reference="torch.nn.functional.scaled_dot_product_attention",
+        error=error,
         note=f"output and gradients, {str(dtype).removeprefix('torch.')}, 6 query and {n_kv_heads} "
         f"key heads, {'causal' if causal else 'full'}",
-    )  # fmt: skip
+    )
 
 
 def test_flash_equals_plain_at_the_sizes_of_a_long_text(parity):
@@ -53,22 +54,31 @@ def test_flash_equals_plain_at_the_sizes_of_a_long_text(parity):
         given,
     )
     parity(
-        stem="architecture", ours="architecture.flash.flash_attention", tolerance=1e-10,
-        reference="architecture.attention.plain_attention", error=error,
+        stem="architecture",
+        ours="architecture.flash.flash_attention",
+        tolerance=1e-10,
+        reference="architecture.attention.plain_attention",
+        error=error,
         note="output and gradients, float64, 1,100 tokens in tiles of 100 × 128, causal",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_flash_equals_flex_attention(parity):
     q, k, v = (x.detach() for x in inputs(2, torch.float32))  # it has no backward pass on a CPU
     theirs = flex_attention(
-        q, k, v, score_mod=lambda s, b, h, i, j: torch.where(j <= i, s, -float("inf")),
+        q,
+        k,
+        v,
+        score_mod=lambda s, b, h, i, j: torch.where(j <= i, s, -float("inf")),
         enable_gqa=True,
-    )  # fmt: skip
+    )
     ours = flash_attention(q, k, v, causal=True, block_q=32, block_k=48)
     parity(
-        stem="architecture", ours="architecture.flash.flash_attention", tolerance=5e-6,
-        reference="torch.nn.attention.flex_attention", error=(ours - theirs).abs().max(),
+        stem="architecture",
+        ours="architecture.flash.flash_attention",
+        tolerance=5e-6,
+        reference="torch.nn.attention.flex_attention",
+        error=(ours - theirs).abs().max(),
         note="output, fp32, causal, 6 query and 2 key heads",
-    )  # fmt: skip
+    )

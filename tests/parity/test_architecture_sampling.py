@@ -50,8 +50,11 @@ def test_each_filter_equals_its_warper(parity, name):
     if name != "temperature=0.6":
         assert ours(logits).isinf().any(), "nothing was dropped: the case proves nothing"
     parity(
-        stem="architecture", ours="architecture.filters.Filters", tolerance=0,
-        reference=f"transformers {type(theirs).__name__}", note=f"{name}, logits",
+        stem="architecture",
+        ours="architecture.filters.Filters",
+        tolerance=0,
+        reference=f"transformers {type(theirs).__name__}",
+        note=f"{name}, logits",
         error=differing(ours(logits), theirs(None, logits)),
     )
 
@@ -64,13 +67,20 @@ def test_all_filters_in_order_equal_theirs(parity):
     )(logits, seen)
     theirs = logits
     for step in (
-        RepetitionPenaltyLogitsProcessor(1.3), TemperatureLogitsWarper(0.8), TopKLogitsWarper(60),
-        TopPLogitsWarper(0.9), MinPLogitsWarper(0.02), TypicalLogitsWarper(0.9),
-    ):  # fmt: skip
+        RepetitionPenaltyLogitsProcessor(1.3),
+        TemperatureLogitsWarper(0.8),
+        TopKLogitsWarper(60),
+        TopPLogitsWarper(0.9),
+        MinPLogitsWarper(0.02),
+        TypicalLogitsWarper(0.9),
+    ):
         theirs = step(history, theirs)
     parity(
-        stem="architecture", ours="architecture.filters.Filters", tolerance=0,
-        reference="transformers processors and warpers", note="all six, in order, logits",
+        stem="architecture",
+        ours="architecture.filters.Filters",
+        tolerance=0,
+        reference="transformers processors and warpers",
+        note="all six, in order, logits",
         error=differing(ours, theirs),
     )
 
@@ -88,16 +98,23 @@ def test_greedy_with_a_repetition_penalty(parity, penalty):
             llama, prompt, do_sample=False, repetition_penalty=penalty, max_new_tokens=20
         )
     parity(
-        stem="architecture", ours="architecture.decoding.decode", error=wrong, tolerance=0,
+        stem="architecture",
+        ours="architecture.decoding.decode",
+        error=wrong,
+        tolerance=0,
         reference="transformers generate(do_sample=False)",
         note=f"replies that differ, of {len(prompts)}, repetition_penalty={penalty}",
     )
 
 
 SEARCHES = [  # beams, length penalty, early stopping
-    (2, 1.0, False), (3, 0.0, "never"), (3, 2.0, "never"), (3, 1.0, True), (4, -0.5, False),
+    (2, 1.0, False),
+    (3, 0.0, "never"),
+    (3, 2.0, "never"),
+    (3, 1.0, True),
+    (4, -0.5, False),
     (5, 0.6, False),
-]  # fmt: skip
+]
 
 
 def test_beam_search(parity):
@@ -109,14 +126,25 @@ def test_beam_search(parity):
     for n_beams, length_penalty, early_stopping in SEARCHES:
         for prompt in prompts:
             found = beam_search(
-                model, prompt, n_beams=n_beams, max_new_tokens=12, stop_ids=(0,),
-                length_penalty=length_penalty, early_stopping=early_stopping,
+                model,
+                prompt,
+                n_beams=n_beams,
+                max_new_tokens=12,
+                stop_ids=(0,),
+                length_penalty=length_penalty,
+                early_stopping=early_stopping,
             )
             theirs = llama.generate(
-                torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), do_sample=False,
-                num_beams=n_beams, max_new_tokens=12, length_penalty=length_penalty,
-                early_stopping=early_stopping, num_return_sequences=n_beams,
-                return_dict_in_generate=True, output_scores=True,
+                torch.tensor([prompt]),
+                attention_mask=torch.ones(1, len(prompt)),
+                do_sample=False,
+                num_beams=n_beams,
+                max_new_tokens=12,
+                length_penalty=length_penalty,
+                early_stopping=early_stopping,
+                num_return_sequences=n_beams,
+                return_dict_in_generate=True,
+                output_scores=True,
             )
             written = [trimmed(row[len(prompt) :].tolist()) for row in theirs.sequences]
             wrong += written != [list(h.tokens) for h in found]
@@ -125,13 +153,20 @@ def test_beam_search(parity):
             lengths.update(len(h.tokens) for h in found)
     assert min(lengths) < 8 and 12 in lengths and len(lengths) >= 4
     parity(
-        stem="architecture", ours="architecture.beam.beam_search", error=wrong, tolerance=0,
+        stem="architecture",
+        ours="architecture.beam.beam_search",
+        error=wrong,
+        tolerance=0,
         reference="transformers generate(num_beams)",
         note=f"searches of which any beam differs, of {len(SEARCHES) * len(prompts)}",
     )
     parity(
-        stem="architecture", ours="architecture.beam.beam_search", error=apart, tolerance=1e-5,
-        reference="transformers generate(num_beams)", note="relative error of a score, fp32",
+        stem="architecture",
+        ours="architecture.beam.beam_search",
+        error=apart,
+        tolerance=1e-5,
+        reference="transformers generate(num_beams)",
+        note="relative error of a score, fp32",
     )
 
 

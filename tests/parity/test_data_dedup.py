@@ -45,11 +45,18 @@ def test_the_same_permutations_give_the_same_signature(parity):
     for seed in range(20):
         grams = generator.integers(0, 2**32, 50 + 40 * seed, np.uint32)
         ours = MinHash(112, seed)
-        theirs = sketch(unmixed(grams), 112, 1, scheme="affine32",
-                        permutations=(ours.factor, ours.offset))
+        theirs = sketch(
+            unmixed(grams), 112, 1, scheme="affine32", permutations=(ours.factor, ours.offset)
+        )
         wrong += int((ours.signature(grams) != theirs.hashvalues).sum())
-    parity(stem="data", ours="data.minhash.MinHash", reference=DATASKETCH, error=wrong,
-           tolerance=0, note="entries that differ in 20 signatures, given its a and b")
+    parity(
+        stem="data",
+        ours="data.minhash.MinHash",
+        reference=DATASKETCH,
+        error=wrong,
+        tolerance=0,
+        note="entries that differ in 20 signatures, given its a and b",
+    )
 
 
 def similarities(n=250, k=112, shared=60, own=20):
@@ -57,7 +64,7 @@ def similarities(n=250, k=112, shared=60, own=20):
     generator = np.random.default_rng(5)
     for seed in range(n):
         values = generator.integers(0, 2**32, shared + 2 * own, np.uint32)
-        pair = values[:shared + own], np.concatenate([values[:shared], values[shared + own:]])
+        pair = values[: shared + own], np.concatenate([values[:shared], values[shared + own :]])
         hashes = MinHash(k, seed)
         a, b = (sketch([int(v) for v in grams], k, seed + 1) for grams in pair)
         yield estimate(*map(hashes.signature, pair)), a.jaccard(b)
@@ -72,9 +79,14 @@ def test_estimates_in_distribution(parity):
     edges[0], edges[-1] = -1, 2
     counts = [np.histogram(values, edges)[0] for values in (ours, theirs)]
     assert chi2_contingency(counts).pvalue > 1e-4  # two samples, each with its own noise
-    parity(stem="data", ours="data.minhash.estimate", reference=DATASKETCH,
-           error=smirnov.statistic, tolerance=1.95 * (2 / 250) ** 0.5,
-           note="Kolmogorov-Smirnov distance of 250 estimates of J = 0.6; tolerance p = 0.001")
+    parity(
+        stem="data",
+        ours="data.minhash.estimate",
+        reference=DATASKETCH,
+        error=smirnov.statistic,
+        tolerance=1.95 * (2 / 250) ** 0.5,
+        note="Kolmogorov-Smirnov distance of 250 estimates of J = 0.6; tolerance p = 0.001",
+    )
 
 
 def docstrings(n):
@@ -97,9 +109,14 @@ def test_clusters_with_the_true_similarity(parity):
     theirs = {i for i in range(len(texts)) if clusters.find(i) != i}
     ours = {r.index for r in deduplicate(texts, config).removed}
     assert len(ours) > 5
-    parity(stem="data", ours="data.dedup.deduplicate", reference="datasketch 2.0 MinHashLSH",
-           error=len(ours ^ theirs) / len(ours | theirs), tolerance=0.02,
-           note="share of removals on 700 docstrings that differ (LSH is random near J = 0.7)")
+    parity(
+        stem="data",
+        ours="data.dedup.deduplicate",
+        reference="datasketch 2.0 MinHashLSH",
+        error=len(ours ^ theirs) / len(ours | theirs),
+        tolerance=0.02,
+        note="share of removals on 700 docstrings that differ (LSH is random near J = 0.7)",
+    )
 
 
 def test_real_text_meets_the_s_curve(parity):
@@ -117,9 +134,14 @@ def test_real_text_meets_the_s_curve(parity):
     chance = config.detection(true)
     expected, variance = seeds * chance.sum(), seeds * (chance * (1 - chance)).sum()
     assert len(pairs) > 20
-    parity(stem="data", ours="data.dedup.document_keys", reference="1 - (1 - J^r)^b",
-           error=abs(found - expected) / expected, tolerance=8 * variance**0.5 / expected,
-           note="real pairs found by 15 seeds; pairs share documents, so 8 standard errors")
+    parity(
+        stem="data",
+        ours="data.dedup.document_keys",
+        reference="1 - (1 - J^r)^b",
+        error=abs(found - expected) / expected,
+        tolerance=8 * variance**0.5 / expected,
+        note="real pairs found by 15 seeds; pairs share documents, so 8 standard errors",
+    )
 
 
 def test_estimates_of_datatrove_in_distribution(parity, tmp_path):
@@ -135,13 +157,18 @@ def test_estimates_of_datatrove_in_distribution(parity, tmp_path):
         ours.append(estimate(*map(hashes.signature, pair)))
         config = MinhashConfig(seed=seed, hash_config=HashConfig(hash_fc="sha1"))
         stage = MinhashDedupSignature(str(tmp_path), config)
-        a, b = (np.concatenate(stage.get_signature(grams.astype(np.uint64)[:, None]))
-                for grams in pair)
+        a, b = (
+            np.concatenate(stage.get_signature(grams.astype(np.uint64)[:, None])) for grams in pair
+        )
         theirs.append(float((a == b).mean()))
-    parity(stem="data", ours="data.minhash.estimate",
-           reference="datatrove 0.10 MinhashDedupSignature",
-           error=ks_2samp(ours, theirs).statistic, tolerance=1.95 * (2 / 200) ** 0.5,
-           note="Kolmogorov-Smirnov distance of 200 estimates of J = 0.6; tolerance p = 0.001")
+    parity(
+        stem="data",
+        ours="data.minhash.estimate",
+        reference="datatrove 0.10 MinhashDedupSignature",
+        error=ks_2samp(ours, theirs).statistic,
+        tolerance=1.95 * (2 / 200) ** 0.5,
+        note="Kolmogorov-Smirnov distance of 200 estimates of J = 0.6; tolerance p = 0.001",
+    )
 
 
 def test_similar_pairs(parity):
@@ -152,10 +179,14 @@ def test_similar_pairs(parity):
     pairs, _ = similar_pairs(vectors, 0.9)
     theirs = set(zip(rows.tolist(), columns.tolist(), strict=True))
     assert len(theirs) > 100
-    parity(stem="data", ours="data.embedding_dedup.similar_pairs",
-           reference="scikit-learn cosine_similarity", tolerance=0,
-           error=len(theirs ^ set(map(tuple, pairs.tolist()))),
-           note="pairs of 300 vectors at 0.9 that differ")
+    parity(
+        stem="data",
+        ours="data.embedding_dedup.similar_pairs",
+        reference="scikit-learn cosine_similarity",
+        tolerance=0,
+        error=len(theirs ^ set(map(tuple, pairs.tolist()))),
+        note="pairs of 300 vectors at 0.9 that differ",
+    )
 
 
 def test_the_executor_runs_our_steps_to_the_same_documents(parity, tmp_path):
@@ -173,23 +204,41 @@ def test_the_executor_runs_our_steps_to_the_same_documents(parity, tmp_path):
     (tmp_path / "raw").mkdir()
     for number in range(3):
         part = records[number::3]
-        pq.write_table(pa.table({"id": [r.id for r in part], "text": [r.text for r in part]}),
-                       tmp_path / "raw" / f"{number}.parquet")
+        pq.write_table(
+            pa.table({"id": [r.id for r in part], "text": [r.text for r in part]}),
+            tmp_path / "raw" / f"{number}.parquet",
+        )
     config, at = DedupConfig(), tmp_path
-    first = [ParquetReader(str(at / "raw")), CleanAndJudge(at / "reasons"),
-             WriteKeys(at / "keys", config), ParquetWriter(str(at / "texts"),
-                                                           output_filename="${rank}.parquet")]
-    last = [ParquetReader(str(at / "texts")), LeaveOut(at / "gone"),
-            WriteShards(at / "shards", Tokenizer([]))]
+    first = [
+        ParquetReader(str(at / "raw")),
+        CleanAndJudge(at / "reasons"),
+        WriteKeys(at / "keys", config),
+        ParquetWriter(str(at / "texts"), output_filename="${rank}.parquet"),
+    ]
+    last = [
+        ParquetReader(str(at / "texts")),
+        LeaveOut(at / "gone"),
+        WriteShards(at / "shards", Tokenizer([])),
+    ]
     with contextlib.redirect_stderr(io.StringIO()):
-        for run, (steps, tasks) in enumerate((
-                (first, 2), ([Decide(at / "keys", at / "texts", at / "gone", config)], 1),
-                (last, 2))):
-            LocalPipelineExecutor(steps, tasks=tasks, workers=tasks, start_method="fork",
-                                  logging_dir=str(at / f"log{run}")).run()
+        for run, (steps, tasks) in enumerate(
+            ((first, 2), ([Decide(at / "keys", at / "texts", at / "gone", config)], 1), (last, 2))
+        ):
+            LocalPipelineExecutor(
+                steps,
+                tasks=tasks,
+                workers=tasks,
+                start_method="fork",
+                logging_dir=str(at / f"log{run}"),
+            ).run()
     left = {name for path in at.glob("shards/*/ids.json") for name in json.loads(path.read_text())}
     ours = {record.id for record in prepare(records, dedup=config).kept}
     assert 50 < len(ours) < len(records)
-    parity(stem="data", ours="data.pipeline.prepare", error=len(left ^ ours), tolerance=0,
-           reference="datatrove 0.10 LocalPipelineExecutor, 2 workers",
-           note="ids of 300 docstrings that only one of the two keeps, with our steps in both")
+    parity(
+        stem="data",
+        ours="data.pipeline.prepare",
+        error=len(left ^ ours),
+        tolerance=0,
+        reference="datatrove 0.10 LocalPipelineExecutor, 2 workers",
+        note="ids of 300 docstrings that only one of the two keeps, with our steps in both",
+    )

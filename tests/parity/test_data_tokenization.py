@@ -14,8 +14,18 @@ from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
 from course_lib.data.unigram import Scores, expected_counts, train_unigram, viterbi
 from course_lib.data.wordpiece import count_pairs, encode_word, pieces_of, train_wordpiece
 
-HARD = ["I'LL 'ſ don't 12345  \n\n \n x", "\0\u202eabc\u2066", "été 日本語 😀 ½ ²", "\ta\r\n\r\n b",
-        "\u00a0 x\u3000y \x85", "a" * 300, " " * 70 + "x", "<|end|>", "\x1c\x1d", "e\u0301 नमस्ते"]
+HARD = [
+    "I'LL 'ſ don't 12345  \n\n \n x",
+    "\0\u202eabc\u2066",
+    "été 日本語 😀 ½ ²",
+    "\ta\r\n\r\n b",
+    "\u00a0 x\u3000y \x85",
+    "a" * 300,
+    " " * 70 + "x",
+    "<|end|>",
+    "\x1c\x1d",
+    "e\u0301 नमस्ते",
+]
 
 
 def manual():
@@ -27,19 +37,35 @@ def test_merges_and_ids_of_every_pattern(parity, pattern):
     texts = manual()
     ours = train_bpe(texts, 800, pattern)
     hub = Tokenizer(models.BPE())
-    hub.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(ours.pattern.expression), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    hub.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=800, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    hub.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(ours.pattern.expression), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    hub.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=800,
+            special_tokens=list(SPECIAL_TOKENS),
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
     learned = [tuple(pair) for pair in json.loads(hub.to_str())["model"]["merges"]]
     mine = [tuple(map(ours.token, pair)) for pair in ours.merges]
     different = sum(a != b for a, b in zip(mine, learned, strict=True))
-    different += sum(ours.encode(t) != ours_hub.ids
-                     for t in texts[:100] for ours_hub in [hub.encode(t)])
-    parity(stem="data", ours=f"data.tokenizer ({pattern})", reference="tokenizers BpeTrainer",
-           error=different, tolerance=0, note="merges and encodings that differ, 800 tokens")
+    different += sum(
+        ours.encode(t) != ours_hub.ids for t in texts[:100] for ours_hub in [hub.encode(t)]
+    )
+    parity(
+        stem="data",
+        ours=f"data.tokenizer ({pattern})",
+        reference="tokenizers BpeTrainer",
+        error=different,
+        tolerance=0,
+        note="merges and encodings that differ, 800 tokens",
+    )
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -48,29 +74,54 @@ def test_ids_equal_tiktokens(parity, pattern):
     ours = train_bpe(texts, 800, pattern)
     ranks = {ours.token_bytes[i]: i for i in range(len(SPECIAL_TOKENS), ours.vocab_size)}
     assert len(ranks) == ours.vocab_size - len(SPECIAL_TOKENS)
-    theirs = tiktoken.Encoding(pattern, pat_str=ours.pattern.expression, mergeable_ranks=ranks,
-                               special_tokens={s: i for i, s in enumerate(SPECIAL_TOKENS)})
+    theirs = tiktoken.Encoding(
+        pattern,
+        pat_str=ours.pattern.expression,
+        mergeable_ranks=ranks,
+        special_tokens={s: i for i, s in enumerate(SPECIAL_TOKENS)},
+    )
     wrong = sum(ours.encode(t) != theirs.encode_ordinary(t) for t in [*texts, *HARD])
     wrong += sum(ours.decode(ours.encode(t)) != t for t in HARD)
-    parity(stem="data", ours=f"data.tokenizer ({pattern})", reference="tiktoken Encoding",
-           error=wrong, tolerance=0, note="texts whose ids differ, the same merges")
+    parity(
+        stem="data",
+        ours=f"data.tokenizer ({pattern})",
+        reference="tiktoken Encoding",
+        error=wrong,
+        tolerance=0,
+        note="texts whose ids differ, the same merges",
+    )
 
 
 def words() -> Counter[str]:
-    found = Counter(word for text in manual() for word in text.lower().split()
-                    if word.isalpha() and word.isascii())
+    found = Counter(
+        word
+        for text in manual()
+        for word in text.lower().split()
+        if word.isalpha() and word.isascii()
+    )
     return Counter(dict(found.most_common(300)))
 
 
 def test_wordpiece(parity):
     counts = words()
     vocabulary = train_wordpiece(counts, 150)
-    hub = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(vocabulary)},
-                                     unk_token="[UNK]", max_input_chars_per_word=100))
+    hub = Tokenizer(
+        models.WordPiece(
+            {piece: i for i, piece in enumerate(vocabulary)},
+            unk_token="[UNK]",
+            max_input_chars_per_word=100,
+        )
+    )
     asked = [*counts, "unseenword", "naïve", "x" * 101]
     wrong = sum(encode_word(word, set(vocabulary)) != hub.encode(word).tokens for word in asked)
-    parity(stem="data", ours="data.wordpiece.encode_word", reference="tokenizers WordPiece",
-           error=wrong, tolerance=0, note="words that are cut differently, the same vocabulary")
+    parity(
+        stem="data",
+        ours="data.wordpiece.encode_word",
+        reference="tokenizers WordPiece",
+        error=wrong,
+        tolerance=0,
+        note="words that are cut differently, the same vocabulary",
+    )
 
 
 def test_unigram(parity):
@@ -80,8 +131,14 @@ def test_unigram(parity):
     hub = Tokenizer(models.Unigram(vocabulary, unk_id=0))
     wrong = sum(viterbi(word, scores)[0] != hub.encode(word).tokens for word in counts)
     assert len(scores) == 200
-    parity(stem="data", ours="data.unigram.viterbi", reference="tokenizers Unigram",
-           error=wrong, tolerance=0, note="words that are cut differently, the same pieces")
+    parity(
+        stem="data",
+        ours="data.unigram.viterbi",
+        reference="tokenizers Unigram",
+        error=wrong,
+        tolerance=0,
+        note="words that are cut differently, the same pieces",
+    )
 
 
 def test_wordpiece_training(parity):
@@ -92,8 +149,10 @@ def test_wordpiece_training(parity):
     counts = words()
     hub = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     hub.pre_tokenizer = pre_tokenizers.Whitespace()
-    hub.train_from_iterator(counts.elements(), trainers.WordPieceTrainer(
-        vocab_size=250, special_tokens=["[UNK]"], show_progress=False))
+    hub.train_from_iterator(
+        counts.elements(),
+        trainers.WordPieceTrainer(vocab_size=250, special_tokens=["[UNK]"], show_progress=False),
+    )
     ids = hub.get_vocab()
 
     def by_count(present):
@@ -109,10 +168,15 @@ def test_wordpiece_training(parity):
     by_ratio = set(train_wordpiece(counts, size))
     merged = size - len(letters) - 1
     assert merged > 150 and 0 < len(by_ratio & theirs) < size
-    parity(stem="data", ours="data.wordpiece.train_wordpiece (choose by count)",
-           reference="tokenizers WordPieceTrainer", error=len(ours ^ theirs), tolerance=0,
-           note=f"pieces that differ, of {merged} merged; by our ratio "
-                f"{len((by_ratio & theirs) - letters) - 1} of them are learned too")
+    parity(
+        stem="data",
+        ours="data.wordpiece.train_wordpiece (choose by count)",
+        reference="tokenizers WordPieceTrainer",
+        error=len(ours ^ theirs),
+        tolerance=0,
+        note=f"pieces that differ, of {merged} merged; by our ratio "
+        f"{len((by_ratio & theirs) - letters) - 1} of them are learned too",
+    )
 
 
 def nats_a_word(counts: Counter[str], scores: Scores) -> float:
@@ -133,9 +197,16 @@ def test_unigram_training(parity):
     ours = train_unigram(counts, 200)
     hub = Tokenizer(models.Unigram())
     hub.pre_tokenizer = pre_tokenizers.Whitespace()
-    hub.train_from_iterator(counts, trainers.UnigramTrainer(
-        vocab_size=200, special_tokens=["<unk>"], unk_token="<unk>", max_piece_length=8,
-        show_progress=False))
+    hub.train_from_iterator(
+        counts,
+        trainers.UnigramTrainer(
+            vocab_size=200,
+            special_tokens=["<unk>"],
+            unk_token="<unk>",
+            max_piece_length=8,
+            show_progress=False,
+        ),
+    )
     theirs = dict(json.loads(hub.to_str())["model"]["vocab"])
     del theirs["<unk>"]
     assert len(ours) == 200 and len(theirs) == 199
@@ -144,7 +215,12 @@ def test_unigram_training(parity):
     letters = {letter for word in counts for letter in word}
     no_pieces = nats_a_word(counts, train_unigram(counts, len(letters)))
     assert shared > 140 and mine < 0.9 * no_pieces
-    parity(stem="data", ours="data.unigram.train_unigram", reference="tokenizers UnigramTrainer",
-           error=max(0.0, mine / reference - 1), tolerance=0.01,
-           note=f"excess of nats a word: ours {mine:.2f}, theirs {reference:.2f}, letters alone "
-                f"{no_pieces:.2f}; {shared} of 200 pieces are the same")
+    parity(
+        stem="data",
+        ours="data.unigram.train_unigram",
+        reference="tokenizers UnigramTrainer",
+        error=max(0.0, mine / reference - 1),
+        tolerance=0.01,
+        note=f"excess of nats a word: ours {mine:.2f}, theirs {reference:.2f}, letters alone "
+        f"{no_pieces:.2f}; {shared} of 200 pieces are the same",
+    )

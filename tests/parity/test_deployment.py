@@ -34,10 +34,13 @@ def test_cached_logits_equal_the_whole_text(model, parity):
         cache = StaticCache.of(model.config, batch=2)
         parts = [model(tokens[:, a:b], cache=cache) for a, b in ((0, 17), (17, 18), (18, 60))]
     parity(
-        stem="deployment", ours="deployment.kv_cache.StaticCache", reference="no cache",
-        error=(torch.cat(parts, 1) - whole).abs().max(), tolerance=1e-4,
+        stem="deployment",
+        ours="deployment.kv_cache.StaticCache",
+        reference="no cache",
+        error=(torch.cat(parts, 1) - whole).abs().max(),
+        tolerance=1e-4,
         note="logits up to 4, fp32, 60 tokens in pieces of 17, 1 and 42",
-    )  # fmt: skip
+    )
 
 
 def test_cached_decoding_equals_transformers(model, parity):
@@ -45,20 +48,26 @@ def test_cached_decoding_equals_transformers(model, parity):
     ours = list(decode_cached(model, prompt, 60))
     llama = to_llama(model)
     out = llama.generate(
-        torch.tensor([prompt]), max_new_tokens=60, do_sample=False, pad_token_id=0,
+        torch.tensor([prompt]),
+        max_new_tokens=60,
+        do_sample=False,
+        pad_token_id=0,
         cache_implementation="static",
-    )  # fmt: skip
-    theirs = out[0, len(prompt):].tolist()
+    )
+    theirs = out[0, len(prompt) :].tolist()
     naive = list(decode_naive(model, prompt, 60))
     for name, other in {
         "deployment.kv_cache.decode_naive": naive,
         "transformers generate(cache_implementation='static')": theirs,
     }.items():
         parity(
-            stem="deployment", ours="deployment.kv_cache.decode_cached", reference=name,
-            error=sum(a != b for a, b in zip(ours, other, strict=True)), tolerance=0,
+            stem="deployment",
+            ours="deployment.kv_cache.decode_cached",
+            reference=name,
+            error=sum(a != b for a, b in zip(ours, other, strict=True)),
+            tolerance=0,
             note="60 greedy tokens, fp32: how many differ",
-        )  # fmt: skip
+        )
     assert len(set(ours)) > 10
 
 
@@ -73,11 +82,13 @@ def test_rounding_equals_torch_fake_quantize(parity, bits):
     # torch multiplies by 1 / scale, so a value on the edge between two codes may fall otherwise
     steps = ((dequantize(codes, scale) - theirs) / scale[:, None]).abs()
     parity(
-        stem="deployment", ours="deployment.quantize.quantize_rows",
+        stem="deployment",
+        ours="deployment.quantize.quantize_rows",
         reference="torch.fake_quantize_per_channel_affine",
-        error=(steps > 0.5).float().mean(), tolerance=1e-4,
+        error=(steps > 0.5).float().mean(),
+        tolerance=1e-4,
         note=f"{bits} bits: share of {weight.numel()} weights with another code",
-    )  # fmt: skip
+    )
 
 
 def test_int8_product_equals_torch_kernel(parity):
@@ -85,7 +96,10 @@ def test_int8_product_equals_torch_kernel(parity):
     x = torch.randn(40, 128)
     theirs = torch._weight_int8pack_mm(x, layer.codes, layer.scale)
     parity(
-        stem="deployment", ours="deployment.quantize.QuantizedLinear",
-        reference="torch._weight_int8pack_mm", error=(layer(x) - theirs).abs().max(),
-        tolerance=1e-5, note="x Wᵀ with int8 weights, fp32 activations",
-    )  # fmt: skip
+        stem="deployment",
+        ours="deployment.quantize.QuantizedLinear",
+        reference="torch._weight_int8pack_mm",
+        error=(layer(x) - theirs).abs().max(),
+        tolerance=1e-5,
+        note="x Wᵀ with int8 weights, fp32 activations",
+    )

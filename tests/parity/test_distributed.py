@@ -56,9 +56,7 @@ def test_weights_have_moved(folder):
 @pytest.mark.parametrize("ours", ["our DDP", "our ZeRO"])
 @pytest.mark.parametrize("reference", ["torch DDP", "torch FSDP2"])
 def test_two_ranks_end_with_torchs_weights(folder, parity, ours, reference):
-    name = {
-        "our DDP": "data_parallel.DataParallel", "our ZeRO": "sharding.ShardedOptimizer"
-    }[ours]  # fmt: skip
+    name = {"our DDP": "data_parallel.DataParallel", "our ZeRO": "sharding.ShardedOptimizer"}[ours]
     parity(
         stem="distributed",
         ours=f"distributed.{name}",

@@ -29,10 +29,13 @@ def test_wilson_equals_scipy(parity):
             ours = wilson(k, n)
             error = max(error, abs(ours.low - theirs.low), abs(ours.high - theirs.high))
     parity(
-        stem="evaluation", ours="evaluation.stats.wilson",
-        reference="scipy.stats.binomtest().proportion_ci('wilson')", error=error,
-        tolerance=1e-12, note="both ends, every count of 1, 7, 40 and 333 questions",
-    )  # fmt: skip
+        stem="evaluation",
+        ours="evaluation.stats.wilson",
+        reference="scipy.stats.binomtest().proportion_ci('wilson')",
+        error=error,
+        tolerance=1e-12,
+        note="both ends, every count of 1, 7, 40 and 333 questions",
+    )
 
 
 def test_mcnemar_equals_scipy(parity):
@@ -43,10 +46,13 @@ def test_mcnemar_equals_scipy(parity):
             theirs = scipy_stats.binomtest(b, b + c, 0.5).pvalue
             error = max(error, abs(ours.p_value - theirs))
     parity(
-        stem="evaluation", ours="evaluation.stats.mcnemar",
-        reference="scipy.stats.binomtest (sign test)", error=error, tolerance=1e-12,
+        stem="evaluation",
+        ours="evaluation.stats.mcnemar",
+        reference="scipy.stats.binomtest (sign test)",
+        error=error,
+        tolerance=1e-12,
         note="p-values, up to 11 disagreements on each side",
-    )  # fmt: skip
+    )
 
 
 def test_paired_bootstrap_equals_scipy(parity):
@@ -55,16 +61,22 @@ def test_paired_bootstrap_equals_scipy(parity):
     theirs = scipy_stats.bootstrap(
         (first.astype(float), second.astype(float)),
         lambda a, b, axis: (b - a).mean(axis),
-        paired=True, vectorized=True, method="percentile", n_resamples=10_000, batch=1000,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=10_000,
+        batch=1000,
         rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     ours = paired_bootstrap(first.tolist(), second.tolist())
     parity(
-        stem="evaluation", ours="evaluation.stats.paired_bootstrap",
+        stem="evaluation",
+        ours="evaluation.stats.paired_bootstrap",
         reference="scipy.stats.bootstrap(paired=True, method='percentile')",
-        error=max(abs(ours.low - theirs.low), abs(ours.high - theirs.high)), tolerance=1e-12,
+        error=max(abs(ours.low - theirs.low), abs(ours.high - theirs.high)),
+        tolerance=1e-12,
         note="150 pairs, 10 000 resamples drawn by the same generator",
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +85,15 @@ def room(tmp_path_factory):
     world = World(WorldConfig())
     tokenizer = train_bpe([d.text for d in world.documents("train", 400)], 400)
     config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1,
-        d_ff=48, max_seq=512, tied=False,
-    )  # fmt: skip
+        vocab_size=tokenizer.vocab_size,
+        d_model=32,
+        n_layers=2,
+        n_heads=2,
+        n_kv_heads=1,
+        d_ff=48,
+        max_seq=512,
+        tied=False,
+    )
     model = Decoder(config, generator=torch.Generator().manual_seed(0)).eval()
     with torch.no_grad():  # random, but with opinions: greedy replies then differ by question
         for weight in model.parameters():
@@ -87,7 +105,8 @@ def room(tmp_path_factory):
 
 def _logprobs(result, task):
     return [
-        response[0][0] for sample in sorted(result["samples"][task], key=lambda s: s["doc_id"])
+        response[0][0]
+        for sample in sorted(result["samples"][task], key=lambda s: s["doc_id"])
         for response in sample["resps"]
     ]
 
@@ -96,9 +115,7 @@ def _logprobs(result, task):
 def test_multiple_choice_equals_the_harness(room, parity, kind):
     world, tokenizer, model, folder, _ = room
     rows = [task_row(world, q) for q in world.questions("test", N, 0, (kind,))]
-    choices = [
-        Choice(r["prompt"], tuple(" " + c for c in r["choices"]), r["target"]) for r in rows
-    ]
+    choices = [Choice(r["prompt"], tuple(" " + c for c in r["choices"]), r["target"]) for r in rows]
     picked = choose(model, tokenizer, choices)
     ours = sum(p == c.gold for p, c in zip(picked, choices, strict=True)) / len(choices)
     pairs = [split_pair(tokenizer, c.context, o) for c in choices for o in c.options]
@@ -112,11 +129,14 @@ def test_multiple_choice_equals_the_harness(room, parity, kind):
         theirs = _logprobs(result, f"world_{kind}")
         assert result["results"][f"world_{kind}"]["acc,none"] == ours
         parity(
-            stem="evaluation", ours="evaluation.likelihood.choose", reference=name,
-            error=max(abs(a - b) for a, b in zip(scored, theirs, strict=True)), tolerance=1e-3,
+            stem="evaluation",
+            ours="evaluation.likelihood.choose",
+            reference=name,
+            error=max(abs(a - b) for a, b in zip(scored, theirs, strict=True)),
+            tolerance=1e-3,
             note=f"log-likelihoods of {len(theirs)} options ({kind}), fp32 sums of some −100 "
             "nats; accuracies equal exactly",
-        )  # fmt: skip
+        )
 
 
 def test_bits_per_byte_equals_the_harness(room, parity, tmp_path):
@@ -131,10 +151,13 @@ def test_bits_per_byte_equals_the_harness(room, parity, tmp_path):
     for name, lm in lms.items():
         theirs = run_harness(lm, [task], tmp_path)["results"][task]["bits_per_byte,none"]
         parity(
-            stem="evaluation", ours="evaluation.likelihood.compression", reference=name,
-            error=abs(ours - theirs) / theirs, tolerance=1e-5,
+            stem="evaluation",
+            ours="evaluation.likelihood.compression",
+            reference=name,
+            error=abs(ours - theirs) / theirs,
+            tolerance=1e-5,
             note="bits a byte of whole documents, relative",
-        )  # fmt: skip
+        )
 
 
 def test_generated_answers_equal_the_harness(room, parity, tmp_path):
@@ -153,9 +176,12 @@ def test_generated_answers_equal_the_harness(room, parity, tmp_path):
         theirs = [s["resps"][0][0] for s in sorted(samples, key=lambda s: s["doc_id"])]
         differ = sum(a != b.removeprefix(" ") for a, b in zip(replies, theirs, strict=True))
         parity(
-            stem="evaluation", ours="evaluation.generation.ask_chat", reference=name,
-            error=differ / len(replies), tolerance=0.0,
+            stem="evaluation",
+            ours="evaluation.generation.ask_chat",
+            reference=name,
+            error=differ / len(replies),
+            tolerance=0.0,
             note=f"share of {len(replies)} greedy replies that differ by a character",
-        )  # fmt: skip
+        )
     assert len(set(replies)) > N // 3
     assert math.isfinite(sum(map(len, replies)))

@@ -53,8 +53,11 @@ def test_resume(parity, tmp_path):
     net, adam = fresh()
     steps(net, adam, 0, STEPS)
     path = save_checkpoint(tmp_path, STEPS, net, adam)
-    dcp.save({"net": net.state_dict(), "adam": adam.state_dict()}, checkpoint_id=tmp_path / "dcp",
-             no_dist=True)  # fmt: skip
+    dcp.save(
+        {"net": net.state_dict(), "adam": adam.state_dict()},
+        checkpoint_id=tmp_path / "dcp",
+        no_dist=True,
+    )
     net, adam = fresh()
     load_checkpoint(path, net, adam)
     ours = steps(net, adam, STEPS, 2 * STEPS)

@@ -20,11 +20,15 @@ from course_lib.pretraining.optim import AdamW
 INIT = torch.nn.init
 CASES = {
     "xavier_std, normal_": (normal_, xavier_std(30, 70), INIT.xavier_normal_, {}),
-    "xavier_std, uniform_": (uniform_, xavier_std(30, 70, GAINS["tanh"]), INIT.xavier_uniform_,
-                             {"gain": INIT.calculate_gain("tanh")}),
+    "xavier_std, uniform_": (
+        uniform_,
+        xavier_std(30, 70, GAINS["tanh"]),
+        INIT.xavier_uniform_,
+        {"gain": INIT.calculate_gain("tanh")},
+    ),
     "he_std, normal_": (normal_, he_std(30), INIT.kaiming_normal_, {"nonlinearity": "relu"}),
     "he_std, uniform_": (uniform_, he_std(30), INIT.kaiming_uniform_, {"nonlinearity": "relu"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -49,23 +53,45 @@ def test_gpt2(parity):
     ours = Decoder(gpt2(vocab_size=700, n_heads=4, d_ff=384, max_seq=128, **sizes))
     gpt2_(ours, torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    theirs = GPT2LMHeadModel(GPT2Config(vocab_size=700, n_positions=128, n_embd=96, n_layer=3,
-                                        n_head=4))  # fmt: skip
+    theirs = GPT2LMHeadModel(
+        GPT2Config(vocab_size=700, n_positions=128, n_embd=96, n_layer=3, n_head=4)
+    )
     ours_by_kind, theirs_by_kind = (
-        {kind: torch.cat([w.detach().flatten() for name, w in model.named_parameters()
-                          if name.endswith(end)])
-         for kind, end in ends.items()}
+        {
+            kind: torch.cat(
+                [w.detach().flatten() for name, w in model.named_parameters() if name.endswith(end)]
+            )
+            for kind, end in ends.items()
+        }
         for model, ends in (
-            (ours, {"embedding": "embed.weight", "positions": "positions.weight",
-                    "queries, keys, values": "qkv.weight", "attention's output": "out.weight",
-                    "up": "up.weight", "down": "down.weight", "biases": "bias",
-                    "gains": "norm.weight"}),
-            (theirs, {"embedding": "wte.weight", "positions": "wpe.weight",
-                      "queries, keys, values": "c_attn.weight",
-                      "attention's output": "attn.c_proj.weight", "up": "c_fc.weight",
-                      "down": "mlp.c_proj.weight", "biases": "bias", "gains": "ln_1.weight"}),
+            (
+                ours,
+                {
+                    "embedding": "embed.weight",
+                    "positions": "positions.weight",
+                    "queries, keys, values": "qkv.weight",
+                    "attention's output": "out.weight",
+                    "up": "up.weight",
+                    "down": "down.weight",
+                    "biases": "bias",
+                    "gains": "norm.weight",
+                },
+            ),
+            (
+                theirs,
+                {
+                    "embedding": "wte.weight",
+                    "positions": "wpe.weight",
+                    "queries, keys, values": "c_attn.weight",
+                    "attention's output": "attn.c_proj.weight",
+                    "up": "c_fc.weight",
+                    "down": "mlp.c_proj.weight",
+                    "biases": "bias",
+                    "gains": "ln_1.weight",
+                },
+            ),
         )
-    )  # fmt: skip
+    )
     for kind, numbers in ours_by_kind.items():
         wanted = theirs_by_kind[kind]
         if kind in ("biases", "gains"):
@@ -88,8 +114,16 @@ def test_gpt2(parity):
 
 def logits_by_step(kind: str, steps: int) -> torch.Tensor:
     """Logits along a run of Adam without eps, which alone isn't free of scale."""
-    shape = ModelConfig(vocab_size=40, d_model=128, n_layers=2, head_size=8, n_heads=16,
-                        n_kv_heads=16, d_ff=256, tied=False)  # fmt: skip
+    shape = ModelConfig(
+        vocab_size=40,
+        d_model=128,
+        n_layers=2,
+        head_size=8,
+        n_heads=16,
+        n_kv_heads=16,
+        d_ff=256,
+        tied=False,
+    )
     model = WidthDecoder(shape, kind, 32, torch.Generator().manual_seed(0))
     optimizer, found = AdamW(model.groups(0.01), weight_decay=0.0, eps=1e-30), []
     for i in range(steps):

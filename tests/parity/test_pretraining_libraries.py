@@ -32,13 +32,14 @@ def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_the_same_losses(parity, name):
-    ours = [
-        log.loss for log in train(fresh(), batches, CONFIG, eos_id=0, until=STEPS)
-    ]
+    ours = [log.loss for log in train(fresh(), batches, CONFIG, eos_id=0, until=STEPS)]
     theirs = LOOPS[name](fresh(), batches, CONFIG, eos_id=0, steps=STEPS)
     assert len(theirs) == STEPS and ours[0] - ours[-1] > 0.2, "the run learns"
     parity(
-        stem="pretraining", ours="pretraining.train.train", reference=name,
-        error=max(abs(a - b) for a, b in zip(ours, theirs, strict=True)), tolerance=5e-5,
+        stem="pretraining",
+        ours="pretraining.train.train",
+        reference=name,
+        error=max(abs(a - b) for a, b in zip(ours, theirs, strict=True)),
+        tolerance=5e-5,
         note=f"loss of {STEPS} steps with documents, clipping and warm-up, fp32",
-    )  # fmt: skip
+    )

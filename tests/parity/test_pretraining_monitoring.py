@@ -25,10 +25,13 @@ def test_norm_is_that_of_torchs_clipping(parity):
     theirs = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1e9))
     assert theirs > 0.1
     parity(
-        stem="pretraining", ours="pretraining.metrics.norm",
-        reference="torch.nn.utils.clip_grad_norm_", error=abs(norm(gradients) / theirs - 1),
-        tolerance=1e-6, note="norm of all gradients of a decoder, relative",
-    )  # fmt: skip
+        stem="pretraining",
+        ours="pretraining.metrics.norm",
+        reference="torch.nn.utils.clip_grad_norm_",
+        error=abs(norm(gradients) / theirs - 1),
+        tolerance=1e-6,
+        note="norm of all gradients of a decoder, relative",
+    )
 
 
 def test_utilisation_counts_the_flops_that_torch_counts(parity):
@@ -38,11 +41,14 @@ def test_utilisation_counts_the_flops_that_torch_counts(parity):
     # a step of 120 tokens a second on a device that can do just its FLOPs in one: all is used
     ours = mfu(SHAPE, 40, tokens_per_second=120, peak=counter.get_total_flops())
     parity(
-        stem="pretraining", ours="pretraining.metrics.mfu",
-        reference="torch.utils.flop_counter.FlopCounterMode", error=abs(ours - 1), tolerance=0.05,
+        stem="pretraining",
+        ours="pretraining.metrics.mfu",
+        reference="torch.utils.flop_counter.FlopCounterMode",
+        error=abs(ours - 1),
+        tolerance=0.05,
         note="utilisation of a device that does one step a second; torch's kernel for attention "
         "recomputes the scores in its backward pass",
-    )  # fmt: skip
+    )
 
 
 def test_simulated_fp16_loses_what_fp16_kernels_lose(parity):
@@ -67,8 +73,11 @@ def test_simulated_fp16_loses_what_fp16_kernels_lose(parity):
     ]
     assert max(theirs for _, theirs in pairs) > 0.05
     parity(
-        stem="pretraining", ours="pretraining.broken.round_to_half",
-        reference="torch.autocast float16", error=max(abs(a - b) for a, b in pairs),
-        tolerance=0.05, note="share of a matrix's gradient that underflows to 0; autocast keeps "
+        stem="pretraining",
+        ours="pretraining.broken.round_to_half",
+        reference="torch.autocast float16",
+        error=max(abs(a - b) for a, b in pairs),
+        tolerance=0.05,
+        note="share of a matrix's gradient that underflows to 0; autocast keeps "
         "other operators in float32 than the simulation does",
-    )  # fmt: skip
+    )

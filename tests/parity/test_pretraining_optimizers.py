@@ -25,8 +25,11 @@ def path(
     """The weights of a small regression after each step, [step, weight]."""
     torch.manual_seed(0)
     shapes = [(width, 12), (width,), (3, width)]
-    weights = [torch.nn.Parameter(torch.randn(s, dtype=dtype) / s[-1] ** 0.5)
-               for s in shapes if len(s) == 2 or not matrices]  # fmt: skip
+    weights = [
+        torch.nn.Parameter(torch.randn(s, dtype=dtype) / s[-1] ** 0.5)
+        for s in shapes
+        if len(s) == 2 or not matrices
+    ]
     optimizer, generator = make(weights), torch.Generator().manual_seed(1)
     if isinstance(optimizer, schedulefree.AdamWScheduleFree):
         optimizer.train()
@@ -43,19 +46,43 @@ def path(
 
 
 CASES = [
-    ("optim.AdamW", "torch AdamW", AdamW, torch.optim.AdamW,
-     dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)),
-    ("optimizers.SGD", "torch SGD", SGD, torch.optim.SGD,
-     dict(lr=0.05, momentum=0.9, weight_decay=0.01)),
+    (
+        "optim.AdamW",
+        "torch AdamW",
+        AdamW,
+        torch.optim.AdamW,
+        dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1),
+    ),
+    (
+        "optimizers.SGD",
+        "torch SGD",
+        SGD,
+        torch.optim.SGD,
+        dict(lr=0.05, momentum=0.9, weight_decay=0.01),
+    ),
     ("optimizers.SGD", "torch SGD", SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.0)),
-    ("optimizers.Adam", "torch Adam", Adam, torch.optim.Adam,
-     dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)),
-    ("optimizers.Lion", "lion-pytorch Lion", Lion, lion_pytorch.Lion,
-     dict(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1)),
-    ("schedule_free.ScheduleFreeAdamW", "schedulefree AdamWScheduleFree", ScheduleFreeAdamW,
-     schedulefree.AdamWScheduleFree,
-     dict(lr=3e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1, warmup_steps=10)),
-]  # fmt: skip
+    (
+        "optimizers.Adam",
+        "torch Adam",
+        Adam,
+        torch.optim.Adam,
+        dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1),
+    ),
+    (
+        "optimizers.Lion",
+        "lion-pytorch Lion",
+        Lion,
+        lion_pytorch.Lion,
+        dict(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1),
+    ),
+    (
+        "schedule_free.ScheduleFreeAdamW",
+        "schedulefree AdamWScheduleFree",
+        ScheduleFreeAdamW,
+        schedulefree.AdamWScheduleFree,
+        dict(lr=3e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1, warmup_steps=10),
+    ),
+]
 
 
 @pytest.mark.parametrize(("ours", "reference", "make", "library", "settings"), CASES)
@@ -76,8 +103,10 @@ def test_path(parity, ours, reference, make, library, settings):
 
 def test_adamw_in_float32(parity):
     settings = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
-    pair = [path(lambda w, make=make: make(w, **settings), torch.float32)
-            for make in (AdamW, torch.optim.AdamW)]  # fmt: skip
+    pair = [
+        path(lambda w, make=make: make(w, **settings), torch.float32)
+        for make in (AdamW, torch.optim.AdamW)
+    ]
     parity(
         stem="pretraining",
         ours="pretraining.optim.AdamW",

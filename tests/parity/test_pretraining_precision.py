@@ -24,7 +24,8 @@ def values(fmt) -> torch.Tensor:
     some = bits.int().view(torch.float32)
     some = some[some.isfinite()]
     spread = torch.randn(200_000, generator=generator).double() * 2.0 ** torch.randint(
-        fmt.lowest_exponent - fmt.mantissa_bits - 3, 17, (200_000,), generator=generator)
+        fmt.lowest_exponent - fmt.mantissa_bits - 3, 17, (200_000,), generator=generator
+    )
     on_grid = round_to(spread.float(), fmt)
     ties = (on_grid.double() * (1 + fmt.epsilon / 2)).float()
     near = torch.nextafter(ties, torch.tensor(torch.inf))
@@ -38,8 +39,11 @@ def test_rounding_equals_torch(parity, fmt):
     differ = (ours != theirs) & ~(ours.isnan() & theirs.isnan())
     assert theirs.isfinite().sum() > 300_000 and (theirs != 0).float().mean() > 0.5
     parity(
-        stem="pretraining", ours="pretraining.precision.round_to", tolerance=0.0,
-        reference=f"torch {fmt.dtype} cast", error=int(differ.sum()),
+        stem="pretraining",
+        ours="pretraining.precision.round_to",
+        tolerance=0.0,
+        reference=f"torch {fmt.dtype} cast",
+        error=int(differ.sum()),
         note=f"{fmt.name}: values that differ, of {len(x):,}, with ties and subnormals",
     )
 
@@ -50,9 +54,12 @@ def test_scaled_fp8_equals_torch(parity):
     values_, scale = quantized(x, E4M3)
     theirs = (x * (torch.finfo(torch.float8_e4m3fn).max / x.abs().amax())).to(torch.float8_e4m3fn)
     parity(
-        stem="pretraining", ours="pretraining.precision.quantized", tolerance=0.0,
+        stem="pretraining",
+        ours="pretraining.precision.quantized",
+        tolerance=0.0,
         reference="torch float8_e4m3fn cast of the scaled tensor",
-        error=(values_ - theirs.float()).abs().max(), note="per-tensor scale",
+        error=(values_ - theirs.float()).abs().max(),
+        note="per-tensor scale",
     )
     assert values_.unique().numel() > 200
 
@@ -85,16 +92,27 @@ def test_loss_scaler_equals_torch(parity):
     scales = theirs[::21]
     assert (scales[1:] < scales[:-1]).sum() >= 3 and (scales[1:] > scales[:-1]).sum() >= 3
     parity(
-        stem="pretraining", ours="pretraining.precision.LossScaler", tolerance=0.0,
-        reference="torch.amp.GradScaler", error=(ours - theirs).abs().max(),
+        stem="pretraining",
+        ours="pretraining.precision.LossScaler",
+        tolerance=0.0,
+        reference="torch.amp.GradScaler",
+        error=(ours - theirs).abs().max(),
         note="scale and weights over 120 steps of AdamW, overflows and growth among them",
     )
 
 
 @pytest.mark.parametrize("mlp", ["swiglu", "relu2"])
 def test_fast_path_equals_plain_path(parity, mlp):
-    config = ModelConfig(vocab_size=96, d_model=64, n_layers=2, d_ff=128, max_seq=48, mlp=mlp,
-                         qk_norm=mlp == "relu2", tied=mlp == "swiglu")  # fmt: skip
+    config = ModelConfig(
+        vocab_size=96,
+        d_model=64,
+        n_layers=2,
+        d_ff=128,
+        max_seq=48,
+        mlp=mlp,
+        qk_norm=mlp == "relu2",
+        tied=mlp == "swiglu",
+    )
     plain, fast = (Decoder(config, torch.Generator().manual_seed(0)) for _ in "ab")
     tokens = torch.randint(0, 96, (6, 49), generator=torch.Generator().manual_seed(1))
     inputs, targets = tokens[:, :-1], tokens[:, 1:].clone()
@@ -108,6 +126,10 @@ def test_fast_path_equals_plain_path(parity, mlp):
     apart = max(((q.grad - p.grad).abs().max() / p.grad.abs().max()).item() for p, q in pairs)
     for what, error in (("loss, nats", (got - loss).abs().item()), ("gradients, relative", apart)):
         parity(
-            stem="pretraining", ours="pretraining.fast.gradients", tolerance=2e-5, error=error,
-            reference="the course's plain path", note=f"{what}; {mlp}, packed documents, fp32",
+            stem="pretraining",
+            ours="pretraining.fast.gradients",
+            tolerance=2e-5,
+            error=error,
+            reference="the course's plain path",
+            note=f"{what}; {mlp}, packed documents, fp32",
         )

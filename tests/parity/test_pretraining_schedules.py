@@ -46,15 +46,15 @@ W = WARM / STEPS
 DOWN = {"num_stable_steps": 120, "num_decay_steps": 60, "min_lr_ratio": 0.0}
 CASES = {
     "linear": (lambda x: schedules.linear(x, warmup=W), "get_scheduler linear", library("linear")),
-    "cosine": (
-        lambda x: cosine(x, warmup=W, floor=0.0), "get_scheduler cosine", library("cosine")
-    ),
+    "cosine": (lambda x: cosine(x, warmup=W, floor=0.0), "get_scheduler cosine", library("cosine")),
     "inverse_sqrt": (
-        lambda x: schedules.inverse_sqrt(x, warmup=W), "get_scheduler inverse_sqrt",
+        lambda x: schedules.inverse_sqrt(x, warmup=W),
+        "get_scheduler inverse_sqrt",
         library("inverse_sqrt"),
     ),
     "wsd": (
-        lambda x: wsd(x, warmup=W, decay=0.3, floor=0.0), "get_scheduler warmup_stable_decay",
+        lambda x: wsd(x, warmup=W, decay=0.3, floor=0.0),
+        "get_scheduler warmup_stable_decay",
         library("warmup_stable_decay", decay_type="linear", **DOWN),
     ),
     "wsd_sqrt": (
@@ -62,7 +62,7 @@ CASES = {
         "get_scheduler warmup_stable_decay",
         library("warmup_stable_decay", decay_type="1-sqrt", **DOWN),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -72,8 +72,11 @@ def test_schedules_equal_transformers(parity, name):
     assert max(theirs) == pytest.approx(1.0) and theirs[0] == 0.0
     module = "schedule" if name in ("cosine", "wsd") else "schedules"
     parity(
-        stem="pretraining", ours=f"pretraining.{module}.{name}", tolerance=1e-12,
-        reference=f"transformers {reference}", note="multiplier at each of 201 steps",
+        stem="pretraining",
+        ours=f"pretraining.{module}.{name}",
+        tolerance=1e-12,
+        reference=f"transformers {reference}",
+        note="multiplier at each of 201 steps",
         error=max(abs(ours(i / STEPS) - rate) for i, rate in enumerate(theirs)),
     )
 
@@ -81,8 +84,11 @@ def test_schedules_equal_transformers(parity, name):
 def test_cosine_equals_torch(parity):
     theirs = rates(torch_cosine)
     parity(
-        stem="pretraining", ours="pretraining.schedule.cosine", tolerance=1e-6,
-        reference="torch LinearLR, then CosineAnnealingLR", note="201 steps, floor 0.1",
+        stem="pretraining",
+        ours="pretraining.schedule.cosine",
+        tolerance=1e-6,
+        reference="torch LinearLR, then CosineAnnealingLR",
+        note="201 steps, floor 0.1",
         error=max(abs(cosine(i / STEPS, warmup=W, floor=0.1) - r) for i, r in enumerate(theirs)),
     )
 
@@ -99,8 +105,11 @@ def test_clipping_equals_torch(parity, limit):
     assert norms[0] > 20
     error = max((a.grad - b.grad).abs().max().item() for a, b in zip(*weights, strict=True))
     parity(
-        stem="pretraining", ours="pretraining.clipping.clip_gradients", tolerance=1e-6,
-        reference="torch.nn.utils.clip_grad_norm_", note=f"max_norm {limit:g}, norm and gradients",
+        stem="pretraining",
+        ours="pretraining.clipping.clip_gradients",
+        tolerance=1e-6,
+        reference="torch.nn.utils.clip_grad_norm_",
+        note=f"max_norm {limit:g}, norm and gradients",
         error=max(error, abs(norms[0] - norms[1]) / norms[1]),
     )
 
@@ -110,9 +119,15 @@ def tiny_llama():
 
     torch.manual_seed(0)
     return LlamaForCausalLM(
-        LlamaConfig(vocab_size=19, hidden_size=16, intermediate_size=24, num_hidden_layers=1,
-                    num_attention_heads=2, max_position_embeddings=16)
-    )  # fmt: skip
+        LlamaConfig(
+            vocab_size=19,
+            hidden_size=16,
+            intermediate_size=24,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+        )
+    )
 
 
 class Logits(nn.Module):
@@ -148,8 +163,11 @@ def test_accumulation_equals_the_whole_batch_and_the_trainer(parity, tmp_path):
     ours = gradients(whole)
     assert wanted.abs().max() > 0.01
     parity(
-        stem="pretraining", ours="pretraining.accumulation.accumulate", tolerance=1e-6,
-        reference="the same batch in one backward pass", note="4 parts with 13 to 24 targets, fp32",
+        stem="pretraining",
+        ours="pretraining.accumulation.accumulate",
+        tolerance=1e-6,
+        reference="the same batch in one backward pass",
+        note="4 parts with 13 to 24 targets, fp32",
         error=(ours - wanted).abs().max(),
     )
 
@@ -161,18 +179,30 @@ def test_accumulation_equals_the_whole_batch_and_the_trainer(parity, tmp_path):
     optimizer = torch.optim.SGD(theirs.parameters(), lr=1.0)
     constant = lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     Trainer(
-        model=theirs, train_dataset=rows, optimizers=(optimizer, constant),
+        model=theirs,
+        train_dataset=rows,
+        optimizers=(optimizer, constant),
         args=TrainingArguments(
-            output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=2,
-            gradient_accumulation_steps=4, max_grad_norm=0.0, save_strategy="no", report_to=[],
-            use_cpu=True, disable_tqdm=True, train_sampling_strategy="sequential",
+            output_dir=str(tmp_path),
+            max_steps=1,
+            per_device_train_batch_size=2,
+            gradient_accumulation_steps=4,
+            max_grad_norm=0.0,
+            save_strategy="no",
+            report_to=[],
+            use_cpu=True,
+            disable_tqdm=True,
+            train_sampling_strategy="sequential",
         ),
-    ).train()  # fmt: skip
+    ).train()
     moved = before - torch.cat([p.detach().flatten() for p in theirs.parameters()])
     parity(
-        stem="pretraining", ours="pretraining.accumulation.accumulate", tolerance=1e-6,
+        stem="pretraining",
+        ours="pretraining.accumulation.accumulate",
+        tolerance=1e-6,
         reference="transformers.Trainer gradient_accumulation_steps=4",
-        note="gradient, from the step of SGD at rate 1", error=(ours - moved).abs().max(),
+        note="gradient, from the step of SGD at rate 1",
+        error=(ours - moved).abs().max(),
     )
 
 
@@ -193,8 +223,11 @@ def test_the_shortest_loop_equals_torch(parity):
             runs[-1].append(loss.item())
     assert runs[0][-1] < 0.8 * runs[0][0]
     parity(
-        stem="pretraining", ours="pretraining.sanity.fit", tolerance=1e-9,
-        reference="the loop with torch.optim.AdamW", note="20 losses, float64",
+        stem="pretraining",
+        ours="pretraining.sanity.fit",
+        tolerance=1e-9,
+        reference="the loop with torch.optim.AdamW",
+        note="20 losses, float64",
         error=max(abs(a - b) for a, b in zip(*runs, strict=True)),
     )
 
@@ -212,7 +245,10 @@ def test_the_gradient_by_hand_equals_autograd(parity):
     by_hand = (logits.detach().softmax(-1) - F.one_hot(targets, 9)) / 15
     assert math.isclose(by_hand.sum().item(), 0.0, abs_tol=1e-12)
     parity(
-        stem="pretraining", ours="the gradient of cross-entropy by hand", tolerance=1e-15,
-        reference="torch autograd", note="p minus one-hot over N, float64",
+        stem="pretraining",
+        ours="the gradient of cross-entropy by hand",
+        tolerance=1e-15,
+        reference="torch autograd",
+        note="p minus one-hot over N, float64",
         error=(by_hand - logits.grad).abs().max(),
     )

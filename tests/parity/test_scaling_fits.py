@@ -30,22 +30,33 @@ def test_huber_fit_equals_scipy_least_squares(parity):
 
     start = theta(TRUTH)
     theirs = least_squares(
-        residuals, start, loss="huber", f_scale=DELTA, xtol=1e-15, ftol=1e-15, gtol=1e-15,
+        residuals,
+        start,
+        loss="huber",
+        f_scale=DELTA,
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
         max_nfev=5_000,
-    )  # fmt: skip
+    )
     ours = fit_law(n, d, loss, starts=[start])
     assert np.isclose(theirs.cost, huber(theirs.fun).sum(), rtol=1e-9)  # one and the same objective
     predicted = np.log(ours.law.loss(n, d)) - np.log(loss)
     parity(
-        stem="scaling", ours="scaling.fit.fit_law (Huber)",
+        stem="scaling",
+        ours="scaling.fit.fit_law (Huber)",
         reference='scipy.optimize.least_squares(loss="huber")',
-        error=np.abs(predicted - theirs.fun).max(), tolerance=1e-4,
+        error=np.abs(predicted - theirs.fun).max(),
+        tolerance=1e-4,
         note="log losses of 30 noisy runs, one an outlier",
     )
     parity(
-        stem="scaling", ours="scaling.fit.fit_law (Huber)",
+        stem="scaling",
+        ours="scaling.fit.fit_law (Huber)",
         reference='scipy.optimize.least_squares(loss="huber")',
-        error=abs(ours.objective / theirs.cost - 1), tolerance=1e-3, note="relative objective",
+        error=abs(ours.objective / theirs.cost - 1),
+        tolerance=1e-3,
+        note="relative objective",
     )
 
 
@@ -57,14 +68,21 @@ def test_parabola_and_line_equal_polyfit(parity):
     ours = parabola(n, loss)
     error = max(abs(ours.log_n + c1 / (2 * c2)), abs(ours.least - (c0 - c1**2 / (4 * c2))))
     parity(
-        stem="scaling", ours="scaling.approaches.parabola", reference="numpy.polyfit, degree 2",
-        error=error, tolerance=1e-8, note="vertex and least loss, 9 noisy sizes",
+        stem="scaling",
+        ours="scaling.approaches.parabola",
+        reference="numpy.polyfit, degree 2",
+        error=error,
+        tolerance=1e-8,
+        note="vertex and least loss, 9 noisy sizes",
     )
     slope, at_zero = np.polyfit(np.log(n), np.log(loss), 1)
     line = power_law(n, loss)
     parity(
-        stem="scaling", ours="scaling.approaches.power_law", reference="numpy.polyfit, degree 1",
-        error=max(abs(line.exponent - slope), abs(np.log(line.factor) - at_zero)), tolerance=1e-9,
+        stem="scaling",
+        ours="scaling.approaches.power_law",
+        reference="numpy.polyfit, degree 1",
+        error=max(abs(line.exponent - slope), abs(np.log(line.factor) - at_zero)),
+        tolerance=1e-9,
         note="slope and intercept in logarithms",
     )
 
@@ -75,12 +93,18 @@ def test_reconciled_optimum_equals_a_numeric_search(parity):
         c = 6 * n * float(optimal_tokens(law, n))
         found = minimize_scalar(
             lambda x, c=c: float(law.loss(total(np.exp(x)), c / 6 / np.exp(x))),
-            bounds=(np.log(n) - 3, np.log(n) + 3), method="bounded", options={"xatol": 1e-10},
-        )  # fmt: skip
+            bounds=(np.log(n) - 3, np.log(n) + 3),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
         error = max(error, abs(found.x - np.log(n)))
     parity(
-        stem="scaling", ours="scaling.reconcile.optimal_tokens", error=error, tolerance=1e-5,
-        reference="scipy.optimize.minimize_scalar", note="log n of the best body at its own budget",
+        stem="scaling",
+        ours="scaling.reconcile.optimal_tokens",
+        error=error,
+        tolerance=1e-5,
+        reference="scipy.optimize.minimize_scalar",
+        note="log n of the best body at its own budget",
     )
 
 
@@ -91,6 +115,10 @@ def test_tau_equals_scipy(parity):
         x, y = random.integers(0, 6, (2, 12)).astype(float)
         error = max(error, abs(kendall_tau(x, y) - kendalltau(x, y).statistic))
     parity(
-        stem="scaling", ours="scaling.ranking.kendall_tau", reference="scipy.stats.kendalltau",
-        error=error, tolerance=1e-12, note="20 pairs of rankings with ties",
+        stem="scaling",
+        ours="scaling.ranking.kendall_tau",
+        reference="scipy.stats.kendalltau",
+        error=error,
+        tolerance=1e-12,
+        note="20 pairs of rankings with ties",
     )

@@ -82,9 +82,12 @@ def test_lora_equals_peft(parity, model):
     logits, peer_logits = model(tokens), theirs(tokens)
     record = dict(stem="sft", reference="peft 0.21.2 LoraConfig")
     parity(
-        **record, ours="sft.lora.LoraLinear", note="logits, fp32", tolerance=1e-5,
+        **record,
+        ours="sft.lora.LoraLinear",
+        note="logits, fp32",
+        tolerance=1e-5,
         error=(logits - peer_logits).abs().max().item(),
-    )  # fmt: skip
+    )
 
     logits.logsumexp(-1).mean().backward()
     peer_logits.logsumexp(-1).mean().backward()
@@ -95,15 +98,21 @@ def test_lora_equals_peft(parity, model):
             differences.append((mine.grad - other["default"].weight.grad).abs().max().item())
             assert mine.grad.abs().max() > 1e-6
     parity(
-        **record, ours="sft.lora.LoraLinear (gradients)", note="A and B of 10 layers, fp32",
-        tolerance=1e-6, error=max(differences),
-    )  # fmt: skip
+        **record,
+        ours="sft.lora.LoraLinear (gradients)",
+        note="A and B of 10 layers, fp32",
+        tolerance=1e-6,
+        error=max(differences),
+    )
 
     merged, peer_merged = merge_lora(model), theirs.merge_and_unload()
     parity(
-        **record, ours="sft.lora.merge_lora", note="logits of the merged models, fp32",
-        tolerance=1e-5, error=(merged(tokens) - peer_merged(tokens)).abs().max().item(),
-    )  # fmt: skip
+        **record,
+        ours="sft.lora.merge_lora",
+        note="logits of the merged models, fp32",
+        tolerance=1e-5,
+        error=(merged(tokens) - peer_merged(tokens)).abs().max().item(),
+    )
     assert (merged(tokens) - logits).abs().max() < 1e-5
 
 
@@ -121,13 +130,21 @@ def test_loss_equals_trl(parity, world, tokenizer, model, tmp_path):
         for i in made
     ]
     settings = SFTConfig(
-        output_dir=str(tmp_path), per_device_train_batch_size=len(made), report_to=[], use_cpu=True,
-        bf16=False, completion_only_loss=True, max_length=None, activation_checkpointing=False,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        per_device_train_batch_size=len(made),
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        completion_only_loss=True,
+        max_length=None,
+        activation_checkpointing=False,
+    )
     trainer = SFTTrainer(
-        model=to_llama(model, eos_id=tokenizer.eos_id), args=settings,
-        train_dataset=Dataset.from_list(rows), processing_class=tokenizer.to_transformers(),
-    )  # fmt: skip
+        model=to_llama(model, eos_id=tokenizer.eos_id),
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer.to_transformers(),
+    )
     batch = next(iter(trainer.get_train_dataloader()))
     theirs = trainer.compute_loss(trainer.model, dict(batch)).item()
     examples: list[Example] = [encode(tokenizer, i) for i in made]
@@ -137,7 +154,10 @@ def test_loss_equals_trl(parity, world, tokenizer, model, tmp_path):
     assert int((batch["labels"] != IGNORED).sum()) == int((targets != IGNORED).sum())
     assert ours == pytest.approx(F.cross_entropy(logits.transpose(1, 2), targets).item(), abs=1e-5)
     parity(
-        stem="sft", ours="sft.masking (answer-only loss)", reference="trl 1.16 SFTTrainer",
-        error=abs(ours - theirs), tolerance=1e-5,
+        stem="sft",
+        ours="sft.masking (answer-only loss)",
+        reference="trl 1.16 SFTTrainer",
+        error=abs(ours - theirs),
+        tolerance=1e-5,
         note="loss of all conversations in one batch, fp32",
-    )  # fmt: skip
+    )

@@ -54,9 +54,13 @@ def test_adapters_are_as_many_as_peft_makes():
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=256, hidden_size=64, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=4, intermediate_size=160,
-    )  # fmt: skip
+        vocab_size=256,
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        intermediate_size=160,
+    )
     model = peft.get_peft_model(
         LlamaForCausalLM(config), peft.LoraConfig(r=16, target_modules="all-linear")
     )

@@ -46,8 +46,11 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path):
     assert same(numbers(model, optimizer), numbers(other, fresh))
     assert fresh.state[next(other.parameters())]["step"].item() == 1
     assert sorted(p.name for p in path.iterdir()) == [
-        "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json"
-    ]  # fmt: skip
+        "manifest.json",
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+    ]
     assert load_file(path / "model.safetensors").keys() == dict(model.named_parameters()).keys()
 
 

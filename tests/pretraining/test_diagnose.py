@@ -30,10 +30,20 @@ from course_lib.pretraining.symptoms import (
 )
 
 WELL = Symptoms(
-    last_loss=1.2, held_out=1.3, floor=0.6, largest_ratio=0.02, first_ratio=0.3,
-    largest_gain=1.1, dead_layers=(), grad_zeros=0.0, sees_future=0.0, target_is_input=0.02,
-    epochs=1.0, recovered=1.0, cache_error=1e-6,
-)  # fmt: skip
+    last_loss=1.2,
+    held_out=1.3,
+    floor=0.6,
+    largest_ratio=0.02,
+    first_ratio=0.3,
+    largest_gain=1.1,
+    dead_layers=(),
+    grad_zeros=0.0,
+    sees_future=0.0,
+    target_is_input=0.02,
+    epochs=1.0,
+    recovered=1.0,
+    cache_error=1e-6,
+)
 CONFIG = BrokenConfig(steps=24, rows=4, seq_len=32, d_model=16, n_layers=2, repeated_rows=4)
 
 
@@ -133,12 +143,17 @@ def test_a_short_log_is_refused(text):
 
 
 SICK = {
-    "leaked labels": {"target_is_input": 1.0}, "no mask": {"sees_future": 0.5},
-    "wrong tokenizer": {"recovered": 0.1}, "repeated data": {"epochs": 50.0},
-    "fp16 without scaling": {"grad_zeros": 0.6}, "rate too high": {"largest_ratio": 0.3},
-    "no warm-up": {"first_ratio": 1.8}, "decay on norms": {"largest_gain": 0.3},
-    "dead layer": {"dead_layers": ("blocks.1.mlp.down",)}, "stale cache": {"cache_error": 3.0},
-}  # fmt: skip
+    "leaked labels": {"target_is_input": 1.0},
+    "no mask": {"sees_future": 0.5},
+    "wrong tokenizer": {"recovered": 0.1},
+    "repeated data": {"epochs": 50.0},
+    "fp16 without scaling": {"grad_zeros": 0.6},
+    "rate too high": {"largest_ratio": 0.3},
+    "no warm-up": {"first_ratio": 1.8},
+    "decay on norms": {"largest_gain": 0.3},
+    "dead layer": {"dead_layers": ("blocks.1.mlp.down",)},
+    "stale cache": {"cache_error": 3.0},
+}
 
 
 def test_there_is_a_rule_for_every_fault():

@@ -131,11 +131,13 @@ def test_bfloat16_is_near_float32():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"position": "learned"}, "position='learned': the fast path has 'rope'"),
-     ({"norm": "layer"}, "norm='layer'"),
-     ({"mlp": "moe", "n_experts": 4, "top_k": 2}, "mlp='moe'"),
-     ({"sliding_window": 4}, "sliding_window=4")],
-)  # fmt: skip
+    [
+        ({"position": "learned"}, "position='learned': the fast path has 'rope'"),
+        ({"norm": "layer"}, "norm='layer'"),
+        ({"mlp": "moe", "n_experts": 4, "top_k": 2}, "mlp='moe'"),
+        ({"sliding_window": 4}, "sliding_window=4"),
+    ],
+)
 def test_what_it_cannot_do_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         fast_loss_of(fresh(dataclasses.replace(SMALL, **change)), EAGER)
@@ -143,10 +145,12 @@ def test_what_it_cannot_do_is_refused_by_name(change, message):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"micro_tokens": 0}, "micro_tokens=0: expected at least 1"),
-     ({"query_blocks": -1}, "query_blocks=-1"),
-     ({"dtype": torch.float16}, "dtype=torch.float16")],
-)  # fmt: skip
+    [
+        ({"micro_tokens": 0}, "micro_tokens=0: expected at least 1"),
+        ({"query_blocks": -1}, "query_blocks=-1"),
+        ({"dtype": torch.float16}, "dtype=torch.float16"),
+    ],
+)
 def test_nonsense_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         FastConfig(**change)

@@ -47,8 +47,9 @@ def shards(tmp_path_factory) -> Path:
 @pytest.fixture
 def config(shards, tmp_path) -> RunConfig:
     plan = TrainConfig(steps=30, batch_rows=4, lr=3e-3, log_every=1, save_every=10)
-    return RunConfig(out=tmp_path / "run", tokens=shards, model=MODEL, train=plan, seq_len=32,
-                     timeout=20.0)  # fmt: skip
+    return RunConfig(
+        out=tmp_path / "run", tokens=shards, model=MODEL, train=plan, seq_len=32, timeout=20.0
+    )
 
 
 def at(config: RunConfig, out: str, **plan) -> RunConfig:
@@ -139,12 +140,15 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(conf
     assert "all are damaged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("change, named", [
-    ({"train": {"lr": 1.0}}, "train.lr was 0.003 and is now 1.0"),
-    ({"train": {"batch_rows": 6}}, "train.batch_rows was 4 and is now 6"),
-    ({"model": {"d_ff": 64}}, "is (16, 32), the model's is (16, 64)"),
-    ({"model": {"rope_theta": 500.0}}, "model.rope_theta was 10000.0 and is now 500.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"train": {"lr": 1.0}}, "train.lr was 0.003 and is now 1.0"),
+        ({"train": {"batch_rows": 6}}, "train.batch_rows was 4 and is now 6"),
+        ({"model": {"d_ff": 64}}, "is (16, 32), the model's is (16, 64)"),
+        ({"model": {"rope_theta": 500.0}}, "model.rope_theta was 10000.0 and is now 500.0"),
+    ],
+)
 def test_another_config_is_refused_by_name(config, capsys, change, named):
     short = at(config, "run", steps=1)
     assert Run(short).start() == Exit.DONE
@@ -214,9 +218,7 @@ def test_a_disk_that_is_really_full(config, tmp_path, capsys):
         saved = weights(small)
         layer = torch.nn.Linear(99, 99)
         with pytest.raises(OSError, match="the disk is full"):
-            ck.save_checkpoint(
-                disk / "checkpoints", 41, layer, torch.optim.SGD(layer.parameters())
-            )
+            ck.save_checkpoint(disk / "checkpoints", 41, layer, torch.optim.SGD(layer.parameters()))
         assert weights(small) == saved and ck.latest_valid(disk / "checkpoints")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -254,10 +256,13 @@ class Poisoned(Run):
             hook.remove()
 
 
-@pytest.mark.parametrize("value, where, named", [
-    (float("nan"), "gradient", "gradient of blocks.1.mlp.down.weight"),
-    (float("inf"), "loss", "output of blocks.1.attention"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value, where, named",
+    [
+        (float("nan"), "gradient", "gradient of blocks.1.mlp.down.weight"),
+        (float("inf"), "loss", "output of blocks.1.attention"),
+    ],
+)
 def test_a_number_that_is_none_stops_the_run_before_the_update(config, capsys, value, where, named):
     config = at(config, "run", steps=12)
     run = Poisoned(config)
@@ -298,8 +303,7 @@ def test_a_spike_is_skipped_or_warned_of_and_logged(config, tmp_path):
     calm = replace(at(config, "run", steps=24, lr=1e-2, save_every=24), tokens=tmp_path / "t")
     after = {}
     for policy, action in (("skip", "skipped"), ("warn", "warned")):
-        run = Poisoned(replace(calm, out=tmp_path / policy,
-                               policy=Policy(spike=policy, memory=20)))  # fmt: skip
+        run = Poisoned(replace(calm, out=tmp_path / policy, policy=Policy(spike=policy, memory=20)))
         run.where, run.at_steps = "targets", (20,)
         assert run.start() == Exit.DONE
         found = events(run.config, "spike")
@@ -342,8 +346,12 @@ def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
     ck._remove(two.out / "checkpoints" / "step-00000020")
     assert Run(two).start() == Exit.DONE
     assert events(two, "resumed")[-1] | {"time": 0} == {
-        "time": 0, "event": "resumed", "step": 10, "ranks": 1, "saved_by": 2
-    }  # fmt: skip
+        "time": 0,
+        "event": "resumed",
+        "step": 10,
+        "ranks": 1,
+        "saved_by": 2,
+    }
     c = losses(two)
     assert max(abs(a[s] - c[s]) / a[s] for s in a) <= 1e-6
 
@@ -403,11 +411,19 @@ def test_torchrun_runs_the_command_and_a_killed_rank_ends_it(shards, tmp_path):
     torchrun = ["torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
     lo = "lo0" if sys.platform == "darwin" else "lo"
     process = subprocess.Popen(
-        [sys.executable, "-m", *torchrun, "--nproc-per-node=2", "-m", "course_lib.pretraining.run",
-         *options],
+        [
+            sys.executable,
+            "-m",
+            *torchrun,
+            "--nproc-per-node=2",
+            "-m",
+            "course_lib.pretraining.run",
+            *options,
+        ],
         env=os.environ | {"GLOO_SOCKET_IFNAME": lo, "TP_SOCKET_IFNAME": lo, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         end = time.monotonic() + 240
         while len(curve(out / "log.jsonl")) < 8:
@@ -424,8 +440,6 @@ def test_torchrun_runs_the_command_and_a_killed_rank_ends_it(shards, tmp_path):
     assert "lost a rank" in process.stderr.read()
     assert running.main([*options, "--profile", "cpu"]) == Exit.DONE
     assert events(running.configure(options), "resumed")[-1]["saved_by"] == 2
-
-
 
 
 @pytest.mark.parametrize(

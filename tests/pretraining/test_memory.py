@@ -15,10 +15,17 @@ from course_lib.pretraining.memory import (
 )
 
 WIDE = ModelConfig(vocab_size=512, d_model=64, n_layers=4, n_heads=4, n_kv_heads=2, d_ff=128)
-SHAPES = [(WIDE, 4, 64), (WIDE, 1, 16), (
-    ModelConfig(vocab_size=2048, d_model=32, n_layers=2, n_heads=2, n_kv_heads=2, d_ff=96,
-                tied=False), 4, 48
-)]  # fmt: skip
+SHAPES = [
+    (WIDE, 4, 64),
+    (WIDE, 1, 16),
+    (
+        ModelConfig(
+            vocab_size=2048, d_model=32, n_layers=2, n_heads=2, n_kv_heads=2, d_ff=96, tied=False
+        ),
+        4,
+        48,
+    ),
+]
 
 
 @pytest.mark.parametrize(("config", "batch", "seq"), SHAPES)

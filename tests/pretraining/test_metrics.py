@@ -83,10 +83,12 @@ def test_watch_goes_with_the_course_loop_and_changes_nothing():
         row = torch.arange(8).expand(2, 8)
         config = TrainConfig(steps=5, batch_rows=2, lr=1e-2, log_every=1)
         logs = train(
-            model, lambda step: (row, row + 1), config,
+            model,
+            lambda step: (row, row + 1),
+            config,
             on_log=lambda log: rows.append(watch.measure()) if watch else None,
             loss_fn=cross_entropy,
-        )  # fmt: skip
+        )
         return [log.loss for log in logs], [log.grad_norm for log in logs], rows
 
     losses, norms, rows = run(True)

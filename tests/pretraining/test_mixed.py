@@ -7,8 +7,9 @@ from course_lib.architecture.model import Decoder, ModelConfig
 from course_lib.pretraining.mixed import BYTES, WAYS, Bf16Weights, Fp8Linear, train_in, use_fp8
 from course_lib.pretraining.train import TrainConfig, train
 
-SMALL = ModelConfig(vocab_size=24, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_ff=24,
-                    max_seq=12)  # fmt: skip
+SMALL = ModelConfig(
+    vocab_size=24, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_ff=24, max_seq=12
+)
 
 
 def fresh() -> Decoder:
@@ -31,8 +32,16 @@ def test_every_way_learns_and_stays_near_float32():
 
 
 def test_float32_is_the_plain_loop():
-    config = TrainConfig(steps=6, batch_rows=4, lr=1e-2, warmup=0.0, decay=0.0, weight_decay=0.0,
-                         clip=1e9, log_every=1)  # fmt: skip
+    config = TrainConfig(
+        steps=6,
+        batch_rows=4,
+        lr=1e-2,
+        warmup=0.0,
+        decay=0.0,
+        weight_decay=0.0,
+        clip=1e9,
+        log_every=1,
+    )
     wanted = [log.loss for log in train(fresh(), batch_at, config)]
     got = train_in("fp32", fresh(), batch_at, steps=6, lr=1e-2).losses
     assert got == pytest.approx(wanted, abs=1e-6)
@@ -40,8 +49,10 @@ def test_float32_is_the_plain_loop():
 
 def test_low_rates_are_lost_in_bfloat16_and_only_there():
     """Updates of 1e-5: nearest keeps nearly all weights, and the loss; the others go on."""
-    runs = {way: train_in(way, fresh(), batch_at, steps=60, lr=1e-5)
-            for way in ("fp32", "bf16 weights", "bf16 stochastic", "bf16 Kahan")}  # fmt: skip
+    runs = {
+        way: train_in(way, fresh(), batch_at, steps=60, lr=1e-5)
+        for way in ("fp32", "bf16 weights", "bf16 stochastic", "bf16 Kahan")
+    }
     gain = {way: sum(run.losses[:3]) - sum(run.losses[-3:]) for way, run in runs.items()}
     assert runs["bf16 weights"].stuck[-1] > 0.9
     assert gain["bf16 weights"] < 0.5 * gain["fp32"]

@@ -11,9 +11,15 @@ from course_lib.pretraining.optim import AdamW
 
 def shape(width, tied=True):
     return ModelConfig(
-        vocab_size=40, d_model=width, n_layers=2, head_size=8, n_heads=width // 8,
-        n_kv_heads=width // 8, d_ff=2 * width, tied=tied,
-    )  # fmt: skip
+        vocab_size=40,
+        d_model=width,
+        n_layers=2,
+        head_size=8,
+        n_heads=width // 8,
+        n_kv_heads=width // 8,
+        d_ff=2 * width,
+        tied=tied,
+    )
 
 
 def made(kind, width, tied=True, base=32):
@@ -22,8 +28,9 @@ def made(kind, width, tied=True, base=32):
 
 def test_standard_is_the_courses_decoder():
     ours = Decoder(shape(64), torch.Generator().manual_seed(0))
-    for (name, a), b in zip(ours.named_parameters(), made("standard", 64).parameters(),
-                            strict=True):  # fmt: skip
+    for (name, a), b in zip(
+        ours.named_parameters(), made("standard", 64).parameters(), strict=True
+    ):
         assert torch.allclose(a, b), name
 
 
@@ -52,8 +59,9 @@ def train(model, steps):
         tokens = torch.randint(40, (4, 12), generator=torch.Generator().manual_seed(i))
         found.append(model(tokens))
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(found[-1][:, :-1].flatten(0, 1),
-                                          tokens[:, 1:].flatten()).backward()  # fmt: skip
+        torch.nn.functional.cross_entropy(
+            found[-1][:, :-1].flatten(0, 1), tokens[:, 1:].flatten()
+        ).backward()
         optimizer.step()
     return torch.stack(found).detach()
 
@@ -81,8 +89,10 @@ def test_coordinate_check():
                 optimizer.step()
 
             found[kind, width] = changes(model, step, tokens, 3)[-1]
-    growth = {kind: {part: found[kind, 256][part] / found[kind, 32][part]
-                     for part in found[kind, 32]} for kind in ("standard", "mup")}  # fmt: skip
+    growth = {
+        kind: {part: found[kind, 256][part] / found[kind, 32][part] for part in found[kind, 32]}
+        for kind in ("standard", "mup")
+    }
     assert growth["standard"]["block 2"] > 2
     assert growth["mup"]["block 2"] < 1.6
     assert growth["mup"]["logits"] < 1.6

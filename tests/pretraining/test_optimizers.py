@@ -69,8 +69,10 @@ def test_adafactor_keeps_a_row_and_a_column():
     optimizer.step()
     state = optimizer.state[w]
     assert {name: tuple(s.shape) for name, s in state.items()} == {
-        "step": (), "rows": (5, 1), "columns": (1, 3)
-    }  # fmt: skip
+        "step": (),
+        "rows": (5, 1),
+        "columns": (1, 3),
+    }
     assert state["columns"].flatten().tolist() == pytest.approx(
         w.grad.square().mean(0).tolist(), rel=1e-5
     )
@@ -93,8 +95,10 @@ def test_muon_leaves_vectors_and_embeddings_to_adam():
     model = Decoder(config)
     groups = muon_groups(model, lr=0.02, adam_lr=0.004, embed_lr=0.1)
     assert [(len(g["params"]), g["lr"], g["adam"]) for g in groups] == [
-        (10, 0.02, False), (1, 0.1, True), (5, 0.004, True)
-    ]  # fmt: skip
+        (10, 0.02, False),
+        (1, 0.1, True),
+        (5, 0.004, True),
+    ]
     before = model.embed.weight.detach().clone()
     optimizer = Muon(groups)
     model(torch.arange(8)[None]).logsumexp(-1).mean().backward()

@@ -38,14 +38,21 @@ def test_rounding_by_hand():
     torch.testing.assert_close(round_to(x, E4M3), torch.tensor(wanted))
     assert round_to(torch.tensor([math.nan]), E4M3).isnan().all()
     assert round_to(torch.tensor([61439.0, 61441.0, -1e9]), E5M2).tolist() == [
-        57344.0, math.inf, -math.inf]  # fmt: skip
+        57344.0,
+        math.inf,
+        -math.inf,
+    ]
 
 
 @pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: fmt.name)
 def test_limits_equal_torch(fmt):
     info = torch.finfo(fmt.dtype)
     assert (fmt.largest, fmt.epsilon, fmt.smallest_normal, fmt.bits) == (
-        info.max, info.eps, info.smallest_normal, info.bits)  # fmt: skip
+        info.max,
+        info.eps,
+        info.smallest_normal,
+        info.bits,
+    )
 
 
 @given(st.floats(width=32, allow_nan=False), st.sampled_from(FORMATS))
@@ -78,7 +85,9 @@ def test_fp8_linear_is_near_and_trains():
     assert 0.005 < relative < 0.06
     for ours, theirs in zip(
         torch.autograd.grad(got.square().sum(), (x, weight)),
-        torch.autograd.grad(wanted.square().sum(), (x, weight)), strict=True):  # fmt: skip
+        torch.autograd.grad(wanted.square().sum(), (x, weight)),
+        strict=True,
+    ):
         assert 0.005 < ((ours - theirs).norm() / theirs.norm()).item() < 0.12
 
 
@@ -148,8 +157,9 @@ def test_scaler_scales_the_loss_and_keeps_what_float16_would_lose():
     assert weight.grad.item() == pytest.approx(tiny, rel=1e-3)
 
 
-@pytest.mark.parametrize("change", [{"scale": 0.0}, {"growth": 1.0}, {"backoff": 1.0},
-                                    {"interval": 0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change", [{"scale": 0.0}, {"growth": 1.0}, {"backoff": 1.0}, {"interval": 0}]
+)
 def test_scaler_refuses_nonsense(change):
     name, value = next(iter(change.items()))
     with pytest.raises(ValueError, match=f"{name}={value}"):

@@ -150,12 +150,14 @@ def test_overfitting_one_batch():
     assert 0 < sanity.batch_floor(batch, eos_id=EOS) < 1
     found = sanity.overfits_one_batch(model(), batch, eos_id=EOS, steps=200, lr=1e-2)
     assert found.passed, str(found)
-    assert "hardly moves" in sanity.overfits_one_batch(
-        model(), batch, eos_id=EOS, steps=5, lr=1e-9
-    ).fault
-    assert "not by heart" in sanity.overfits_one_batch(
-        model(), batch, eos_id=EOS, steps=8, lr=1e-2
-    ).fault
+    assert (
+        "hardly moves"
+        in sanity.overfits_one_batch(model(), batch, eos_id=EOS, steps=5, lr=1e-9).fault
+    )
+    assert (
+        "not by heart"
+        in sanity.overfits_one_batch(model(), batch, eos_id=EOS, steps=8, lr=1e-2).fault
+    )
 
 
 def test_a_leak_overfits_below_the_floor(monkeypatch):
@@ -187,8 +189,12 @@ def test_shuffled_input():
 def test_the_ladder_stops_at_the_first_rung_that_fails():
     def climb(batch_at):
         return sanity.ladder(
-            model, batch_at, first_nats=math.log(VOCAB) + 0.9, eos_id=EOS, places=(2, 6),
-        )  # fmt: skip
+            model,
+            batch_at,
+            first_nats=math.log(VOCAB) + 0.9,
+            eos_id=EOS,
+            places=(2, 6),
+        )
 
     found = climb(lambda s: rows(8, seed=s))
     assert len(found) == 6 and all(rung.passed for rung in found), [str(r) for r in found]

@@ -9,8 +9,19 @@ import torch
 from course_lib.pretraining import speedrun_study as study
 
 TINY = study.SpeedrunConfig(
-    core_seconds=0.6, megabytes=0.4, held_out_bytes=8_000, vocab=300, d_model=32, n_layers=1,
-    n_heads=2, seq=16, rows=4, pairs=64, rounds=2, compile=False)  # fmt: skip
+    core_seconds=0.6,
+    megabytes=0.4,
+    held_out_bytes=8_000,
+    vocab=300,
+    d_model=32,
+    n_layers=1,
+    n_heads=2,
+    seq=16,
+    rows=4,
+    pairs=64,
+    rounds=2,
+    compile=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +60,20 @@ def test_ours_starts_at_ln_v_and_muon_has_the_matrices_only(text):
     loss = runner.loss_of(*study.batch_of(text, TINY, 0)).item()
     assert loss == pytest.approx(math.log(TINY.vocab), abs=1e-5)
     names = {id(p): name for name, p in runner.model.named_parameters()}
-    by_muon = {names[id(p)] for group in runner.optimizer.param_groups if not group["adam"]
-               for p in group["params"]}  # fmt: skip
+    by_muon = {
+        names[id(p)]
+        for group in runner.optimizer.param_groups
+        if not group["adam"]
+        for p in group["params"]
+    }
     assert len(by_muon) == 4 and all(".blocks." in name for name in by_muon)
     moved = [id(p) for group in runner.optimizer.param_groups for p in group["params"]]
     assert sorted(moved) == sorted(names)  # each weight once
-    rates = {names[id(p)]: group["lr"] for group in runner.optimizer.param_groups
-             for p in group["params"]}  # fmt: skip
+    rates = {
+        names[id(p)]: group["lr"]
+        for group in runner.optimizer.param_groups
+        for p in group["params"]
+    }
     assert rates["decoder.head.weight"] == TINY.head_lr
     assert rates["pairs.weight"] == rates["decoder.embed.weight"] == TINY.embed_lr
 

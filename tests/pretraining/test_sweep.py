@@ -69,8 +69,10 @@ def test_refusals(tmp_path):
 def test_the_same_sweep_for_wandb():
     config = wandb_sweep(SPACE, program="train.py", metric="loss", trials=12)
     assert config["parameters"]["lr"] == {
-        "distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1,
-    }  # fmt: skip
+        "distribution": "log_uniform_values",
+        "min": 1e-4,
+        "max": 1e-1,
+    }
     assert config["parameters"]["warmup"]["distribution"] == "uniform"
     assert config["metric"] == {"name": "loss", "goal": "minimize"}
     assert config["run_cap"] == 12

@@ -49,9 +49,12 @@ def test_padding_and_order_change_nothing():
 
 
 def test_metrics_by_hand():
-    found = metrics([
-        Answered(logprob=-2.0, tokens=2, right=2), Answered(logprob=-4.0, tokens=4, right=1),
-    ])  # fmt: skip
+    found = metrics(
+        [
+            Answered(logprob=-2.0, tokens=2, right=2),
+            Answered(logprob=-4.0, tokens=4, right=1),
+        ]
+    )
     assert found["nats_a_token"] == pytest.approx(1.0)
     assert found["token_accuracy"] == pytest.approx(0.5) and found["exact"] == 0.5
     assert found["independent"] == pytest.approx((0.25 + 0.0625) / 2)

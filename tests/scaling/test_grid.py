@@ -20,8 +20,13 @@ def batch_at(step: int):
 def small_model() -> Decoder:
     config = ModelConfig(
         vocab_size=LEDGER.config.vocab_size,
-        d_model=8, n_layers=1, n_heads=1, n_kv_heads=1, d_ff=16, max_seq=12,
-    )  # fmt: skip
+        d_model=8,
+        n_layers=1,
+        n_heads=1,
+        n_kv_heads=1,
+        d_ff=16,
+        max_seq=12,
+    )
     return Decoder(config, generator=torch.Generator().manual_seed(0))
 
 
@@ -73,9 +78,12 @@ def test_the_undecayed_trunk_is_read_at_every_budget_and_changes_no_branch():
     config = BranchConfig(steps=(20, 40), lr=1e-2)
     read = {}
     branches = trunk_and_branches(
-        small_model(), batch_at, loss_of, config,
+        small_model(),
+        batch_at,
+        loss_of,
+        config,
         undecayed=lambda steps, model: read.update({steps: loss_of(model)}),
-    )  # fmt: skip
+    )
     assert branches == trunk_and_branches(small_model(), batch_at, loss_of, config)
     assert list(read) == [20, 40] and read[40] < read[20]
     assert all(abs(read[s] - b) > 1e-4 for s, b in zip((20, 40), branches, strict=True))

@@ -48,8 +48,13 @@ def test_the_calculator_computes_what_the_package_computes():
         assert limited["loss"] == pytest.approx(few.loss, rel=1e-9)
         assert limited["n"] == pytest.approx(few.n, rel=1e-3)
         assert (best["batch"], best["lr"]) == pytest.approx(batch_and_rate(run["flops"]))
-        paid = bill(run["flops"], h100, devices=run["devices"], utilisation=run["mfu"],
-                    dollars_an_hour=run["price"])  # fmt: skip
+        paid = bill(
+            run["flops"],
+            h100,
+            devices=run["devices"],
+            utilisation=run["mfu"],
+            dollars_an_hour=run["price"],
+        )
         assert (best["hours"], best["days"], best["dollars"]) == pytest.approx(
             (paid.device_hours, paid.days, paid.dollars)
         )

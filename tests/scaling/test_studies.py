@@ -35,9 +35,18 @@ def test_repeated_data_comes_again_in_another_order():
 @pytest.mark.parametrize("regime", REGIMES)
 def test_a_tiny_run(regime):
     config = GridConfig(
-        names=6, attributes=4, values=3, widths=(8,), budgets=(3e6, 1e7), rows=8, seq=12,
-        fewest_steps=3, eval_rows=60, pool_steps=4, long_warmup_steps=30,
-    )  # fmt: skip
+        names=6,
+        attributes=4,
+        values=3,
+        widths=(8,),
+        budgets=(3e6, 1e7),
+        rows=8,
+        seq=12,
+        fewest_steps=3,
+        eval_rows=60,
+        pool_steps=4,
+        long_warmup_steps=30,
+    )
     short, long = run_size(config, regime, 8)
     assert long["loss"] < short["loss"] and long["n"] > long["n_body"] > 0
     assert (long["undecayed"] is None) == (regime == "repeated")

@@ -43,8 +43,9 @@ def test_same_seed_same_instructions(world):
 
 def test_encoding_holds_the_question_then_the_reply(world):
     tok = train_bpe(["What is 3 plus 4? 3 plus 4 is 7."], vocab_size=270)
-    (made,) = instructions(world, InstructionConfig(total=1, fact=0.0, where=0.0, count=0.0,
-                                                    stranger=0.0, sum=1.0))  # fmt: skip
+    (made,) = instructions(
+        world, InstructionConfig(total=1, fact=0.0, where=0.0, count=0.0, stranger=0.0, sum=1.0)
+    )
     example = encode(tok, made)
     assert list(example.prompt) == encode_prompt(tok, made.question.prompt)
     assert example.prompt[:2] == (tok.eos_id, tok.user_id)

@@ -37,9 +37,11 @@ def test_replay_keeps_what_the_model_knew(model):
     knew = validation_loss(model, CORPUS, 0).per_token
     fine_tune(model, CHAT, config, eos_id=0, replay=CORPUS)
     fine_tune(
-        forgetful, CHAT, FineTuneConfig(steps=120, rows=2, replay_rows=0, seq_len=16, lr=5e-3),
+        forgetful,
+        CHAT,
+        FineTuneConfig(steps=120, rows=2, replay_rows=0, seq_len=16, lr=5e-3),
         eos_id=0,
-    )  # fmt: skip
+    )
     assert validation_loss(model, CORPUS, 0).per_token < knew + 0.1
     assert validation_loss(forgetful, CORPUS, 0).per_token > knew + 0.5
 

@@ -8,6 +8,10 @@ from course_lib.checks.alignment._reward_model import reward_model
 from course_lib.checks.alignment._tilted_policy import tilted_policy
 
 __all__ = [
-    "broken_dpo_step", "dpo_loss", "grpo_advantages", "kl_estimators", "reward_model",
+    "broken_dpo_step",
+    "dpo_loss",
+    "grpo_advantages",
+    "kl_estimators",
+    "reward_model",
     "tilted_policy",
-]  # fmt: skip
+]

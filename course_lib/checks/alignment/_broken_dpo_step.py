@@ -37,10 +37,13 @@ def _cases(seed: int) -> list[Case]:
         Case("pairs of two lengths", step([3, 5], [4, 2], 0.5)),
         Case("longer replies, small beta", step([6, 3, 8], [2, 7, 5], 0.1)),
         Case("a policy far from its reference", step([5, 2], [4, 6], 0.3, moved=2.0)),
-        Case("the first step: the policy is the reference", step([4, 2], [3, 5], 0.5, moved=0.0),
-             edge=True),
+        Case(
+            "the first step: the policy is the reference",
+            step([4, 2], [3, 5], 0.5, moved=0.0),
+            edge=True,
+        ),
         Case("no padding anywhere", step([5, 5], [5, 5], 0.5), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _reply(table: Tensor, ids: Tensor, mask: Tensor, counted: bool) -> Tensor:

@@ -24,13 +24,18 @@ def _cases(seed: int) -> list[Case]:
         Case("one pair", logprobs(1)),
         Case("five pairs", logprobs(5)),
         Case("seven pairs, the policy far from the reference", tuple(2 * p for p in logprobs(7))),
-        Case("pairs that the policy ranks as the reference does",
-             (chosen, rejected, *(p - 0.5 * torch.rand(4, generator=generator)
-                                  for p in (chosen, rejected)))),
+        Case(
+            "pairs that the policy ranks as the reference does",
+            (
+                chosen,
+                rejected,
+                *(p - 0.5 * torch.rand(4, generator=generator) for p in (chosen, rejected)),
+            ),
+        ),
         Case("the first step: the policy is the reference", (chosen, rejected) * 2, edge=True),
         Case("margins of hundreds of nats", (far, far.flip(0), *torch.zeros(2, 2)), edge=True),
         Case("no pair at all", logprobs(0), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _right(pc: Tensor, pr: Tensor, rc: Tensor, rr: Tensor, *, BETA: float) -> Tensor:

@@ -25,14 +25,19 @@ def _cases(seed: int) -> list[Case]:
     return [
         Case("one group, with the standard deviation", (rewards(1, 4), True)),
         Case("one group, without it", (rewards(1, 4), False)),
-        Case("three groups, with the standard deviation",
-             (rewards(3, 4) * torch.tensor([[1.0], [4.0], [0.5]]), True)),
+        Case(
+            "three groups, with the standard deviation",
+            (rewards(3, 4) * torch.tensor([[1.0], [4.0], [0.5]]), True),
+        ),
         Case("three groups, without it", (rewards(3, 4) + torch.tensor([[0.0], [2], [-1]]), False)),
         Case("as many groups as replies", (rewards(4, 4), True)),
-        Case("a group in which all did alike",
-             (torch.cat([rewards(1, 4), level.expand(1, 4)]), True), edge=True),
+        Case(
+            "a group in which all did alike",
+            (torch.cat([rewards(1, 4), level.expand(1, 4)]), True),
+            edge=True,
+        ),
         Case("two replies a question", (rewards(3, 2), True), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _right(rewards: Tensor, scale: bool) -> Tensor:
@@ -104,15 +109,16 @@ _MISTAKES: dict[str, Advantages] = {
     ),
     "You compare each reply with the mean of the others. That baseline is a good one (RLOO), but "
     "GRPO takes the mean of the whole group.": (
-        lambda r, scale: _right(r, False) * r.shape[-1] / (r.shape[-1] - 1)
-        / (_std(r) if scale else 1.0)
+        lambda r, scale: (
+            _right(r, False) * r.shape[-1] / (r.shape[-1] - 1) / (_std(r) if scale else 1.0)
+        )
     ),
     "Where all replies of a group did alike you divide 0 by 0. Add eps to the standard "
     "deviation.": _by(_mean, lambda r: r.std(-1, keepdim=True)),
     "eps stands under the root: add it to the standard deviation, after the root.": (
         _by(_mean, lambda r: (r.var(-1, keepdim=True) + EPS).sqrt())
     ),
-}  # fmt: skip
+}
 
 grpo_advantages = Exercise(
     name="alignment/grpo_advantages",

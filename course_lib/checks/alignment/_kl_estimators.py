@@ -34,7 +34,7 @@ def _cases(seed: int) -> list[Case]:
         Case("padding that holds minus infinity", padded, edge=True),
         Case("nothing is counted", (*single[:2], torch.zeros_like(single[2])), edge=True),
         Case("the policy is the reference", (single[0], single[0].clone(), single[2]), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _holes(policy: Tensor, reference: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,12 +24,14 @@ def _cases(seed: int) -> list[Case]:
         Case("one pair", pairs(1)),
         Case("three pairs", pairs(3)),
         Case("eight pairs that the model ranks with confidence", pairs(8, 5.0)),
-        Case("rewards that are all far above zero", tuple(p + 20 * (i < 2) for i, p in
-                                                        enumerate(pairs(5)))),
+        Case(
+            "rewards that are all far above zero",
+            tuple(p + 20 * (i < 2) for i, p in enumerate(pairs(5))),
+        ),
         Case("no margin asked for", (chosen, rejected, torch.zeros_like(margin)), edge=True),
         Case("two replies with the same reward", (chosen, chosen.clone(), margin), edge=True),
         Case("rewards hundreds apart", (far, far.flip(0), torch.zeros(2)), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _loss(
@@ -91,9 +93,7 @@ _MISTAKES = {
         _changed(curve=lambda x: torch.sigmoid(x).log())
     ),
     "There is no logarithm: 1 - sigmoid is the probability of being wrong. Its gradient vanishes "
-    "where the model is most wrong.": (
-        lambda c, r, m: (1 - torch.sigmoid(c - r - m)).mean()
-    ),
+    "where the model is most wrong.": (lambda c, r, m: (1 - torch.sigmoid(c - r - m)).mean()),
     "You average before the logarithm: each pair has its own probability, and its own loss.": (
         lambda c, r, m: -F.logsigmoid((c - r - m).mean())
     ),

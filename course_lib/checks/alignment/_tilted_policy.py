@@ -33,12 +33,16 @@ def _cases(seed: int) -> list[Case]:
         Case("three prompts, a small beta", (*world(3, 5), beta(0.2, 0.4))),
         Case("three prompts, a beta above 1", (*world(3, 5), beta(1.5, 3.0))),
         Case("rewards of 0 and 1", (reference, right, beta(0.3, 0.7))),
-        Case("all replies of a prompt earn the same",
-             (reference, right[:1].new_full((2, 4), beta(0.0, 1.0)), 0.5), edge=True),
+        Case(
+            "all replies of a prompt earn the same",
+            (reference, right[:1].new_full((2, 4), beta(0.0, 1.0)), 0.5),
+            edge=True,
+        ),
         Case("a reply that the reference never gives", (never, best, beta(0.3, 0.7)), edge=True),
-        Case("a beta so small that exp(reward / beta) overflows",
-             (reference, best, 0.002), edge=True),
-    ]  # fmt: skip
+        Case(
+            "a beta so small that exp(reward / beta) overflows", (reference, best, 0.002), edge=True
+        ),
+    ]
 
 
 def _measured(reference: Tensor, rewards: Tensor, beta: float) -> Two:

@@ -10,6 +10,12 @@ from course_lib.checks.architecture._too_good import too_good
 from course_lib.checks.architecture._top_p import top_p
 
 __all__ = [
-    "cached_attention", "decoder_bill", "grouped_query_attention", "online_softmax", "qk_norm",
-    "rope", "too_good", "top_p",
-]  # fmt: skip
+    "cached_attention",
+    "decoder_bill",
+    "grouped_query_attention",
+    "online_softmax",
+    "qk_norm",
+    "rope",
+    "too_good",
+    "top_p",
+]

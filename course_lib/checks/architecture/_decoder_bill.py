@@ -32,12 +32,20 @@ def _cases(seed: int) -> list[Case]:
         return int(torch.randint(low, high, (), generator=generator))
 
     return [
-        Case(what, (
-            number(20, 900), n_heads * 2 * number(2, 9), n_layers, n_heads, n_kv_heads,
-            number(10, 300), number(2, 40),
-        ))
+        Case(
+            what,
+            (
+                number(20, 900),
+                n_heads * 2 * number(2, 9),
+                n_layers,
+                n_heads,
+                n_kv_heads,
+                number(10, 300),
+                number(2, 40),
+            ),
+        )
         for what, n_layers, n_heads, n_kv_heads in SHAPES
-    ]  # fmt: skip
+    ]
 
 
 def _config(
@@ -50,9 +58,14 @@ def _config(
     tokens: int,
 ) -> ModelConfig:
     return ModelConfig(
-        vocab_size=vocab_size, d_model=d_model, n_layers=n_layers, n_heads=n_heads,
-        n_kv_heads=n_kv_heads, d_ff=d_ff, max_seq=tokens,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        d_model=d_model,
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=n_kv_heads,
+        d_ff=d_ff,
+        max_seq=tokens,
+    )
 
 
 def _measured(
@@ -90,9 +103,10 @@ def _changed(change: Callable[[ModelConfig, int, Bill], Bill]) -> Callable[..., 
     def wrong(*sizes: int) -> Bill:
         config, tokens = _config(*sizes), sizes[-1]
         right = (
-            count_parameters(config).total, kv_cache_bytes(config, tokens),
+            count_parameters(config).total,
+            kv_cache_bytes(config, tokens),
             forward_flops(config, tokens),
-        )  # fmt: skip
+        )
         return change(config, tokens, right)
 
     return wrong

@@ -138,9 +138,9 @@ _MISTAKES = {
         lambda *given: _joined(*given, share=lambda change: torch.exp(-change))
     ),
     "You add logs. The sums behind them add up: log(exp(a) + exp(b)), which is torch.logaddexp.": (
-        _with_state(lambda old, new: (
-            _mixed(old, new, torch.logaddexp(old[1], new[1])), old[1] + new[1]
-        ))
+        _with_state(
+            lambda old, new: (_mixed(old, new, torch.logaddexp(old[1], new[1])), old[1] + new[1])
+        )
     ),
     "There is no maximum: exp overflows where scores are large, and infinity divided by infinity "
     "is NaN. Subtract the largest before exp, or work with logsumexp.": (
@@ -154,7 +154,7 @@ _MISTAKES = {
     "The output is never divided by the sum of the weights.": (
         lambda *given: _by_maximum(*given, divide=False)
     ),
-}  # fmt: skip
+}
 
 
 def _mixed(old: State, new: State, total: Tensor) -> Tensor:

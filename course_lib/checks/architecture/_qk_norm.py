@@ -64,8 +64,9 @@ def _size_fault(answer: QKNorm, seed: int) -> str | None:
 def _with_norm(norm: Callable[[Tensor, Tensor], Tensor]) -> QKNorm:
     """The right thing with another norm."""
     return lambda q, k, q_gain, k_gain, cos, sin: (
-        rope(norm(q, q_gain), cos, sin), rope(norm(k, k_gain), cos, sin)
-    )  # fmt: skip
+        rope(norm(q, q_gain), cos, sin),
+        rope(norm(k, k_gain), cos, sin),
+    )
 
 
 def _over(x: Tensor, gain: Tensor, axes: int | tuple[int, ...]) -> Tensor:
@@ -78,13 +79,15 @@ _MISTAKES = {
     ),
     "The queries are right, but the keys are only turned: they are normalised too.": (
         lambda q, k, q_gain, k_gain, cos, sin: (
-            rope(rms_norm(q, q_gain, EPS), cos, sin), rope(k, cos, sin)
+            rope(rms_norm(q, q_gain, EPS), cos, sin),
+            rope(k, cos, sin),
         )
     ),
     "You turn first and normalise after. The gains differ from channel to channel, so they must be "
     "on before RoPE mixes the channels of a pair: after it, a score no longer depends on the "
     "distance alone.": lambda q, k, q_gain, k_gain, cos, sin: (
-        rms_norm(rope(q, cos, sin), q_gain, EPS), rms_norm(rope(k, cos, sin), k_gain, EPS)
+        rms_norm(rope(q, cos, sin), q_gain, EPS),
+        rms_norm(rope(k, cos, sin), k_gain, EPS),
     ),
     "You normalise all heads of a token together. Each head is normalised by itself: the mean runs "
     "over d_head alone, the last axis.": _with_norm(lambda x, gain: _over(x, gain, (1, 3))),
@@ -99,9 +102,7 @@ _MISTAKES = {
         lambda x, gain: x / (x.square().mean(-1, keepdim=True) + EPS) * gain
     ),
     "You subtract the mean and divide by the spread: LayerNorm. RMSNorm subtracts nothing.": (
-        _with_norm(
-            lambda x, gain: _over(x - x.mean(-1, keepdim=True), gain, -1)
-        )
+        _with_norm(lambda x, gain: _over(x - x.mean(-1, keepdim=True), gain, -1))
     ),
     "The gains are left out.": _with_norm(lambda x, gain: _over(x, torch.ones_like(gain), -1)),
     "The gains have changed places: q_gain belongs to the queries.": (
@@ -113,7 +114,7 @@ _MISTAKES = {
     "The positions are left out: RoPE comes after the norm.": (
         lambda q, k, q_gain, k_gain, cos, sin: (rms_norm(q, q_gain, EPS), rms_norm(k, k_gain, EPS))
     ),
-}  # fmt: skip
+}
 
 qk_norm = Exercise(
     name="architecture/qk_norm",

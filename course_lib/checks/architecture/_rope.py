@@ -27,13 +27,17 @@ def _cases(seed: int) -> list[Case]:
         case("two tokens from position 0, two pairs", 1, 1, 2, 4, positions=[[0, 1]]),
         case("new tokens behind a cache", 1, 2, 2, 6, positions=[[past, past + 1]]),
         case(
-            "two rows, the second packs two documents", 2, 3, 4, 12,
+            "two rows, the second packs two documents",
+            2,
+            3,
+            4,
+            12,
             positions=[[past, past + 1, past + 2, past + 3], [0, 1, 0, 1]],
         ),
         case("far away, larger heads", 2, 2, 3, 64, positions=[[far, 1, 2], [0, far, far + 1]]),
         case("one token at position 0 stays as it is", 1, 2, 1, 4, positions=[[0]], edge=True),
         case("a row of no tokens", 1, 2, 0, 4, positions=[[]], edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _turned(

@@ -34,10 +34,15 @@ def _case(
     d, d_ff = d_model, 2 * d_model
     weights = {
         "attention_norm": 1 + 0.2 * torch.randn(d, generator=generator),
-        "query": matrix(d, d), "key": matrix(d, d), "value": matrix(d, d), "out": matrix(d, d),
+        "query": matrix(d, d),
+        "key": matrix(d, d),
+        "value": matrix(d, d),
+        "out": matrix(d, d),
         "mlp_norm": 1 + 0.2 * torch.randn(d, generator=generator),
-        "gate": matrix(d, d_ff), "up": matrix(d, d_ff), "down": matrix(d_ff, d),
-    }  # fmt: skip
+        "gate": matrix(d, d_ff),
+        "up": matrix(d, d_ff),
+        "down": matrix(d_ff, d),
+    }
     return torch.randn(rows, seq, d, generator=generator), weights, n_heads
 
 
@@ -112,9 +117,7 @@ _MISTAKES = {
     "The window is closed to later tokens, but it is one too short: a window of 4 is 4 tokens, the "
     "token itself among them.": _changed(mask=lambda seq, w: causal_mask(seq, window=w - 1)),
     "A token no longer sees itself, and the first one sees nothing: the softmax of nothing but "
-    "-inf is NaN.": _changed(
-        mask=lambda seq, w: (_distance(seq) > 0) & (_distance(seq) < w)
-    ),
+    "-inf is NaN.": _changed(mask=lambda seq, w: (_distance(seq) > 0) & (_distance(seq) < w)),
     "Now each token sees what comes after it and nothing before: the sign of the distance is "
     "turned round.": _changed(mask=lambda seq, w: causal_mask(seq, window=w).T),
     "Later tokens are hidden after the softmax: its sum still counts them. Hide them before, with "
@@ -122,7 +125,7 @@ _MISTAKES = {
     "Hidden scores are 0, and exp(0) = 1: later tokens still get weight. Put -inf.": _changed(
         attend=_masked_by_zero
     ),
-}  # fmt: skip
+}
 
 too_good = Exercise(
     name="architecture/too_good",

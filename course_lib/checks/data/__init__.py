@@ -9,6 +9,11 @@ from course_lib.checks.data._split_leak import leak_free_split
 from course_lib.checks.data._wordpiece_encode import wordpiece_encode
 
 __all__ = [
-    "bpe_step", "candidate_pairs", "leak_free_split", "lsh_share", "mask_cards", "next_batch",
+    "bpe_step",
+    "candidate_pairs",
+    "leak_free_split",
+    "lsh_share",
+    "mask_cards",
+    "next_batch",
     "wordpiece_encode",
-]  # fmt: skip
+]

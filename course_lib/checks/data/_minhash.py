@@ -108,9 +108,7 @@ def _neighbours(signatures: Signatures, bands: int) -> Pairs:
 def _repeated(signatures: Signatures, bands: int) -> Pairs:
     cut = [_cut(signature, bands) for signature in signatures]
     pairs = combinations(range(len(signatures)), 2)
-    return sorted(
-        (i, j) for i, j in pairs for x, y in zip(cut[i], cut[j], strict=True) if x == y
-    )  # fmt: skip
+    return sorted((i, j) for i, j in pairs for x, y in zip(cut[i], cut[j], strict=True) if x == y)
 
 
 def _both_ways(signatures: Signatures, bands: int) -> Pairs:

@@ -35,8 +35,10 @@ def _corpus(
 ) -> tuple[list[str], Links, float]:
     """Names in any order, and links such that each fault puts some document on another side."""
     while True:
-        names = [f"{draw.choice(('web', 'book', 'code'))}-{n:03}" for n in
-                 draw.sample(range(1000), count)]  # fmt: skip
+        names = [
+            f"{draw.choice(('web', 'book', 'code'))}-{n:03}"
+            for n in draw.sample(range(1000), count)
+        ]
         rest, links = list(names), []
         for size in clusters:
             members, rest = rest[:size], rest[size:]
@@ -99,28 +101,47 @@ def _wrong(
 
 
 CHANGES = (
-    {"reach": "none"}, {"reach": "one"}, {"by": "seed"}, {"by": "seed", "reach": "none"},
-    {"by": "place"}, {"who": max}, {"turned": True}, {"by": "seed", "reach": "one"},
-)  # fmt: skip
+    {"reach": "none"},
+    {"reach": "one"},
+    {"by": "seed"},
+    {"by": "seed", "reach": "none"},
+    {"by": "place"},
+    {"who": max},
+    {"turned": True},
+    {"by": "seed", "reach": "one"},
+)
 
-_MISTAKES = dict(zip((
-    "Copies still land on both sides: each document is judged by its own name. All that are linked "
-    "must share one side, so let one name decide for all of them.",
-    "You follow one link and stop. If A is a copy of B and B of C, then A and C belong together "
-    "too, although nobody linked them.",
-    "Copies stay together now, but the side still comes from a shuffled order. Add one document, "
-    "and all are dealt anew: draw the side from the name.",
-    "This is still the colleague's split. Count how many pairs of copies it separates, and how "
-    "many documents change sides when one is added.",
-    "You cut the sorted names. One new name in front moves the border, and with it somebody's "
-    "side: each cluster must be judged by itself.",
-    "You let the last name of a cluster decide. The exercise says the first in order, so that all "
-    "of us make the same split.",
-    "The sides are exchanged: True means validation, and it takes `share` of the corpus, not the "
-    "rest.",
-    "Two faults are left: the side comes from a shuffled order, and links of links aren't "
-    "followed.",
-), (_wrong(**change) for change in CHANGES), strict=True))  # fmt: skip
+_MISTAKES = dict(
+    zip(
+        (
+            "Copies still land on both sides: each document is judged by its own name. "
+            "All that are linked "
+            "must share one side, so let one name decide for all of them.",
+            "You follow one link and stop. If A is a copy of B and B of C, then A and C "
+            "belong together "
+            "too, although nobody linked them.",
+            "Copies stay together now, but the side still comes from a shuffled order. "
+            "Add one document, "
+            "and all are dealt anew: draw the side from the name.",
+            "This is still the colleague's split. Count how many pairs of copies it "
+            "separates, and how "
+            "many documents change sides when one is added.",
+            "You cut the sorted names. One new name in front moves the border, and with "
+            "it somebody's "
+            "side: each cluster must be judged by itself.",
+            "You let the last name of a cluster decide. The exercise says the first in "
+            "order, so that all "
+            "of us make the same split.",
+            "The sides are exchanged: True means validation, and it takes `share` of the "
+            "corpus, not the "
+            "rest.",
+            "Two faults are left: the side comes from a shuffled order, and links of links aren't "
+            "followed.",
+        ),
+        (_wrong(**change) for change in CHANGES),
+        strict=True,
+    )
+)
 
 
 def _loses_neighbours(answer: Callable, seed: int) -> str | None:

@@ -128,7 +128,7 @@ _MISTAKES = {
     "The view ends one row late: the last row in it is the other request's.": _wrong(
         seen=lambda length, new, room: (0, length + 1)
     ),
-}  # fmt: skip
+}
 
 broken_cache = Exercise(
     name="deployment/broken_cache",

@@ -34,9 +34,16 @@ def _cases(seed: int) -> list[Case]:
 
 
 def counted(
-    n_layers: int, d_model: int, d_kv: int, d_ff: int, vocab: int, bits: int, batch: int,
-    context: int, BANDWIDTH: float,
-) -> Told:  # fmt: skip
+    n_layers: int,
+    d_model: int,
+    d_kv: int,
+    d_ff: int,
+    vocab: int,
+    bits: int,
+    batch: int,
+    context: int,
+    BANDWIDTH: float,
+) -> Told:
     """Build the matrices and the cache as they lie in memory, and add up their bytes."""
     shapes = [(d_model, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_model)]
     shapes += [(d_ff, d_model), (d_ff, d_model), (d_model, d_ff)]
@@ -69,9 +76,7 @@ def _formula(
 ) -> Callable:
     """The right sum, with one thing to get wrong at a time."""
 
-    def predict(
-        n_layers, d_model, d_kv, d_ff, vocab, bits, batch, context, BANDWIDTH
-    ):  # fmt: skip
+    def predict(n_layers, d_model, d_kv, d_ff, vocab, bits, batch, context, BANDWIDTH):
         layer = [(d_model, d_model)] * 2 + [(d_kv, d_model)] * 2 + [(d_ff, d_model)] * (mlp - 1)
         layer.append((d_model, d_ff))
         shapes = layer * n_layers + ([(vocab, d_model)] if head else [])
@@ -97,8 +102,8 @@ _MISTAKES = {
     "You count a byte for every code. At 4 bits two codes share one.": _formula(
         a_weight=lambda bits, columns: 1 + 2 / GROUP
     ),
-    "You forgot the scales: 2 bytes for every 32 columns of a row, a sixteenth of a byte a weight.":
-        _formula(a_weight=lambda bits, columns: bits / 8),
+    "You forgot the scales: 2 bytes for every 32 columns of a row, a sixteenth of a "
+    "byte a weight.": _formula(a_weight=lambda bits, columns: bits / 8),
     "You count one scale a row. There is one for each 32 columns of it.": _formula(
         a_weight=lambda bits, columns: bits / 8 + 2 / columns
     ),
@@ -134,7 +139,7 @@ _MISTAKES = {
     "The bytes are right, but the step waits for the cache as well as for the weights: add them.": (
         _formula(both=lambda weights, cache: weights)
     ),
-}  # fmt: skip
+}
 
 decode_bytes = Exercise(
     name="deployment/decode_bytes",

@@ -19,24 +19,48 @@ def _cases(seed: int) -> list[Case]:
         Case("one request, token by token", (2, [("append", "a", 1)] * draw.randint(6, 9))),
         Case("one request, some tokens at a time", (24, [grow("a", 3, 30) for _ in range(4)])),
         Case("two requests in turn", (30, [grow(name, 2, 25) for name in "abababab"])),
-        Case("a request ends, and another one comes", (
-            draw.randint(9, 12),
-            [grow("a", 9, 20), grow("b", 9, 20), ("free", "a", 0), grow("b", 9, 30),
-             grow("c", 5, 20), ("free", "b", 0), grow("d", 20, 40)],
-        )),
-        Case("more tokens than there is room for", (
-            draw.randint(3, 4),
-            [grow("a", 9, 11), grow("b", 60, 90), grow("b", 2, 3), grow("a", 1, 5),
-             grow("c", 70, 90), ("free", "b", 0), grow("a", 1, 6)],
-        )),
+        Case(
+            "a request ends, and another one comes",
+            (
+                draw.randint(9, 12),
+                [
+                    grow("a", 9, 20),
+                    grow("b", 9, 20),
+                    ("free", "a", 0),
+                    grow("b", 9, 30),
+                    grow("c", 5, 20),
+                    ("free", "b", 0),
+                    grow("d", 20, 40),
+                ],
+            ),
+        ),
+        Case(
+            "more tokens than there is room for",
+            (
+                draw.randint(3, 4),
+                [
+                    grow("a", 9, 11),
+                    grow("b", 60, 90),
+                    grow("b", 2, 3),
+                    grow("a", 1, 5),
+                    grow("c", 70, 90),
+                    ("free", "b", 0),
+                    grow("a", 1, 6),
+                ],
+            ),
+        ),
         Case("many requests", (draw.randint(14, 18), _traffic(draw, 40))),
-        Case("a block exactly full", (
-            6, [("append", "a", 16), ("append", "b", 16), ("append", "a", 1), ("append", "b", 16)]
-        )),
+        Case(
+            "a block exactly full",
+            (
+                6,
+                [("append", "a", 16), ("append", "b", 16), ("append", "a", 1), ("append", "b", 16)],
+            ),
+        ),
         Case("no event", (3, []), edge=True),
         Case("no block", (0, [("append", "a", draw.randint(1, 5))]), edge=True),
         Case("no token", (2, [("append", "a", 0), grow("b", 1, 4)]), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _traffic(draw: random.Random, count: int) -> list[Event]:
@@ -131,12 +155,10 @@ _MISTAKES = {
     "next token comes. Blocks for n tokens: n divided by BLOCK, rounded up.": _wrong(
         needed=lambda old, new, size: new // size + 1 - (old // size + 1 if old else 0)
     ),
-    "You forget the blocks that the request has already, and take as many as all its tokens need.":
-        _wrong(needed=lambda old, new, size: -(-new // size)),
+    "You forget the blocks that the request has already, and take as many as all its "
+    "tokens need.": _wrong(needed=lambda old, new, size: -(-new // size)),
     "Block and offset are swapped: token t stands in the table's column t // BLOCK, at offset "
-    "t % BLOCK of that block.": _wrong(
-        place=lambda block, at, size: (at % size) * size + block
-    ),
+    "t % BLOCK of that block.": _wrong(place=lambda block, at, size: (at % size) * size + block),
     "A place of the store is block times BLOCK, plus the offset. You added the block itself.": (
         _wrong(place=lambda block, at, size: block + at % size)
     ),
@@ -158,7 +180,7 @@ _MISTAKES = {
     "number, to compare: sort what comes back.": _wrong(take=lambda free: free[0]),
     "You take the block at the end of the list, the one that came back last. Any would do; the "
     "check wants the lowest number, to compare.": _wrong(take=lambda free: free[-1]),
-}  # fmt: skip
+}
 
 paged_cache = Exercise(
     name="deployment/paged_cache",

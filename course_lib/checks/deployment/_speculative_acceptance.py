@@ -152,9 +152,7 @@ _MISTAKES = {
         keeps=lambda u, p, q: u > p / q
     ),
     "You divide the draft's probability by the target's. What the target likes better than the "
-    "draft does must always pass: keep it below p / q.": _wrong(
-        keeps=lambda u, p, q: u < q / p
-    ),
+    "draft does must always pass: keep it below p / q.": _wrong(keeps=lambda u, p, q: u < q / p),
     "You keep a draft with the target's probability p. It was drawn with probability q already, so "
     "it would come out with p times q: keep it with p / q.": _wrong(keeps=lambda u, p, q: u < p),
     "You keep a draft only where the target finds it likelier than the draft model did, and never "
@@ -185,7 +183,7 @@ _MISTAKES = {
     "more: stop there.": _wrong(stops=False),
     "You compare draft i with row i + 1 of the target. Row i is its opinion of draft i; the row "
     "after it has read that draft.": _wrong(row=lambda i: i + 1),
-}  # fmt: skip
+}
 
 speculative_acceptance = Exercise(
     name="deployment/speculative_acceptance",

@@ -54,9 +54,16 @@ def on_ranks(answer: Callable) -> Callable:
 
 
 def _step(
-    weight: Tensor, bias: Tensor, x: Tensor, targets: Tensor, wire: Group, lr: float, clip: float,
-    *, wrong: tuple[str, ...] = (),
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    weight: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    targets: Tensor,
+    wire: Group,
+    lr: float,
+    clip: float,
+    *,
+    wrong: tuple[str, ...] = (),
+) -> tuple[Tensor, Tensor]:
     """Plain descent on the mean over all ranks' tokens, clipped by the whole gradient's norm.
 
     ``wrong`` names what is got wrong; nothing by default.

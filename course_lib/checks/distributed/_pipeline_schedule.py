@@ -24,10 +24,14 @@ def _cases(seed: int) -> list[Case]:
 
 
 def _ordered(
-    stage: int, stages: int, microbatches: int, *,
-    ahead: Callable = lambda stage, stages: stages - stage - 1, least: Callable = min,
+    stage: int,
+    stages: int,
+    microbatches: int,
+    *,
+    ahead: Callable = lambda stage, stages: stages - stage - 1,
+    least: Callable = min,
     last: Callable = lambda left: left,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """1F1B with one thing to get wrong at a time; right by default."""
     first = least(ahead(stage, stages), microbatches)
     order = [f"F{i}" for i in range(first)]
@@ -99,8 +103,10 @@ def _together(answer: Callable, seed: int) -> str | None:
         return f"{stages} stages, {microbatches} microbatches: {stuck}."
     least = (stages - 1) / (microbatches + stages - 1)
     if waits > least + 1e-9:
-        return (f"{stages} stages, {microbatches} microbatches: they wait {waits:.0%} of the time, "
-                f"and {least:.0%} would do.")  # fmt: skip
+        return (
+            f"{stages} stages, {microbatches} microbatches: they wait {waits:.0%} of the time, "
+            f"and {least:.0%} would do."
+        )
     return None
 
 
@@ -110,8 +116,10 @@ def _memory(answer: Callable, seed: int) -> str | None:
     for stage in range(stages):
         held = most_held(list(answer(stage, stages, microbatches)))
         if held > stages - stage:
-            return (f"Stage {stage} of {stages} keeps the activations of {held} microbatches; "
-                    f"{stages - stage} would do.")  # fmt: skip
+            return (
+                f"Stage {stage} of {stages} keeps the activations of {held} microbatches; "
+                f"{stages - stage} would do."
+            )
     return None
 
 

@@ -54,10 +54,20 @@ def summed(answer: Callable) -> Callable:
 
 
 def _part(
-    x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, rank: int, ranks: int, *,
-    activation: Callable = F.gelu, last: Callable = lambda y: y, first_bias: float = 1.0,
-    adds_bias: Callable = lambda rank: rank == 0, own: Callable | None = None,
-) -> Tensor:  # fmt: skip
+    x: Tensor,
+    w1: Tensor,
+    b1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+    rank: int,
+    ranks: int,
+    *,
+    activation: Callable = F.gelu,
+    last: Callable = lambda y: y,
+    first_bias: float = 1.0,
+    adds_bias: Callable = lambda rank: rank == 0,
+    own: Callable | None = None,
+) -> Tensor:
     """Rank's addend of GELU(x W1ᵀ + b1) W2ᵀ + b2, with one thing to get wrong at a time.
 
     W1 is [d_ff, d_model] and W2 [d_model, d_ff], as torch keeps them. Rank r has rows r·n to

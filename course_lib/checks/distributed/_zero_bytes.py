@@ -70,10 +70,16 @@ def _bytes(tensor: Tensor) -> int:
 
 
 def _formula(
-    n: int, ranks: int, stage: int, *, STATE_BYTES: int,
-    shard: Callable = lambda n, p: -(-n // p), sharded_from: tuple[int, int, int] = (3, 2, 1),
-    each: int = 2, chunks: Callable = lambda stage, p: (3 if stage == 3 else 2) * (p - 1),
-) -> tuple[float | int, float | int]:  # fmt: skip
+    n: int,
+    ranks: int,
+    stage: int,
+    *,
+    STATE_BYTES: int,
+    shard: Callable = lambda n, p: -(-n // p),
+    sharded_from: tuple[int, int, int] = (3, 2, 1),
+    each: int = 2,
+    chunks: Callable = lambda stage, p: (3 if stage == 3 else 2) * (p - 1),
+) -> tuple[float | int, float | int]:
     """The prediction with one thing to get wrong at a time.
 
     sharded_from: the stage from which weights, gradients and state are cut. chunks: how many a rank
@@ -128,9 +134,9 @@ _MISTAKES = {
         lambda n, ranks, stage, *, STATE_BYTES: _formula(n, ranks, stage, STATE_BYTES=0)
     ),
     "You returned (sent, kept): the order asked for is (kept, sent).": (
-        lambda n, ranks, stage, *, STATE_BYTES: _formula(
-            n, ranks, stage, STATE_BYTES=STATE_BYTES
-        )[::-1]
+        lambda n, ranks, stage, *, STATE_BYTES: _formula(n, ranks, stage, STATE_BYTES=STATE_BYTES)[
+            ::-1
+        ]
     ),
 }
 

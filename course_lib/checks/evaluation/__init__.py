@@ -8,6 +8,10 @@ from course_lib.checks.evaluation._pass_at_k import pass_at_k
 from course_lib.checks.evaluation._questions_needed import questions_needed
 
 __all__ = [
-    "bits_per_byte", "broken_harness", "continuation_logprob", "paired_bootstrap", "pass_at_k",
+    "bits_per_byte",
+    "broken_harness",
+    "continuation_logprob",
+    "paired_bootstrap",
+    "pass_at_k",
     "questions_needed",
-]  # fmt: skip
+]

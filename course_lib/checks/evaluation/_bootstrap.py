@@ -143,10 +143,12 @@ _MISTAKES = {
     "says; resamples only tell how sure it is.": _centred,
     "np.percentile counts in percent: it wants 2.5, not 0.025. (np.quantile and torch.quantile "
     "count from 0 to 1.)": _from(
-        lambda a, b, p, tail: (_ends(_gains(a, b, p), tail / 100)[0],
-                               _gains(a, b, p).quantile((1 - tail) / 100).item())
+        lambda a, b, p, tail: (
+            _ends(_gains(a, b, p), tail / 100)[0],
+            _gains(a, b, p).quantile((1 - tail) / 100).item(),
+        )
     ),
-}  # fmt: skip
+}
 
 paired_bootstrap = Exercise(
     name="evaluation/bootstrap",

@@ -44,8 +44,12 @@ def _mark(question: Question, shift: int, length: str, ties: str, nan: str) -> f
     best = [i for i, score in enumerate(scores) if score > max(scores) - TIE]
     if gold not in best:
         return 0.0
-    return {"share": 1 / len(best), "gold": 1.0, "first": float(best[0] == gold),
-            "nobody": float(len(best) == 1)}[ties]  # fmt: skip
+    return {
+        "share": 1 / len(best),
+        "gold": 1.0,
+        "first": float(best[0] == gold),
+        "nobody": float(len(best) == 1),
+    }[ties]
 
 
 def _score(logits: Tensor | Rows, ids: list[int], n: int, shift: int, length: str) -> float:

@@ -21,8 +21,7 @@ def _cases(seed: int) -> list[Case]:
     generator = torch.Generator().manual_seed(seed)
     vocab = {"an answer of one token": 4}
     cases = [
-        Case(what, _case(length, n, vocab.get(what, VOCAB), generator))
-        for what, length, n in SIZES
+        Case(what, _case(length, n, vocab.get(what, VOCAB), generator)) for what, length, n in SIZES
     ]
     logits, ids, n_context = _case(8, 4, VOCAB, generator)
     ids[-1] = int(logits[-2].argmin())  # so unlikely that its probability is 0 in single precision

@@ -10,6 +10,12 @@ from course_lib.checks.pretraining._step_memory import step_memory
 from course_lib.checks.pretraining._update_ratio import update_ratio
 
 __all__ = [
-    "accumulation", "adamw", "atomic_save", "broken_resume", "loss_scaler", "masked_cross_entropy",
-    "step_memory", "update_ratio",
-]  # fmt: skip
+    "accumulation",
+    "adamw",
+    "atomic_save",
+    "broken_resume",
+    "loss_scaler",
+    "masked_cross_entropy",
+    "step_memory",
+    "update_ratio",
+]

@@ -110,8 +110,8 @@ _MISTAKES = {
     "long part. Sum the losses, and divide by the tokens of all parts.": _wrong(
         share=lambda logits, targets, parts: _mean(logits, targets) / len(parts)
     ),
-    "You add the parts' mean losses: the gradient is as many times too long as there are parts.":
-        _wrong(share=lambda logits, targets, parts: _mean(logits, targets)),
+    "You add the parts' mean losses: the gradient is as many times too long as "
+    "there are parts.": _wrong(share=lambda logits, targets, parts: _mean(logits, targets)),
     "You sum over the tokens and never divide: the gradient grows with the batch.": _wrong(
         share=lambda logits, targets, parts: _sum(logits, targets)
     ),
@@ -119,8 +119,9 @@ _MISTAKES = {
         share=lambda logits, targets, parts: _by_tokens(logits, targets, parts) / len(parts)
     ),
     "You divide by all places. Those whose target is -100 don't count.": _wrong(
-        share=lambda logits, targets, parts: _sum(logits, targets)
-        / sum(t.numel() for _, t in parts)
+        share=lambda logits, targets, parts: (
+            _sum(logits, targets) / sum(t.numel() for _, t in parts)
+        )
     ),
     "The gradients are never set to zero, so the second step still has the first one's.": _wrong(
         zero="never"
@@ -132,11 +133,9 @@ _MISTAKES = {
     "the last.": _wrong(step="each", clip="each"),
     "You clip after every part. Then an early part's gradient is shortened and a later one isn't; "
     "clip the whole gradient, once.": _wrong(clip="each"),
-    "You don't clip. The norm of the whole gradient may be at most max_norm.": _wrong(
-        clip="never"
-    ),
+    "You don't clip. The norm of the whole gradient may be at most max_norm.": _wrong(clip="never"),
     "The gradients are there, but no step is made.": _wrong(step="never"),
-}  # fmt: skip
+}
 
 accumulation = Exercise(
     name="pretraining/accumulation",

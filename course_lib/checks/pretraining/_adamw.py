@@ -13,8 +13,14 @@ Step = Callable[..., tuple[Tensor, Tensor, Tensor]]
 def _cases(seed: int) -> list[Case]:
     draw = torch.Generator().manual_seed(seed)
 
-    def case(what: str, shape: tuple[int, ...], first: bool = False, eps: float = 1e-8,
-             decay: bool = True, edge: bool = False) -> Case:  # fmt: skip
+    def case(
+        what: str,
+        shape: tuple[int, ...],
+        first: bool = False,
+        eps: float = 1e-8,
+        decay: bool = True,
+        edge: bool = False,
+    ) -> Case:
         weight, grad, mean = (torch.randn(*shape, generator=draw) for _ in range(3))
         square = torch.rand(*shape, generator=draw)
         lr, beta1, beta2, some = torch.rand(4, generator=draw, dtype=torch.float64).tolist()
@@ -41,9 +47,19 @@ def _corrected(mean: Tensor, square: Tensor, t: int, beta1: float, beta2: float,
 
 
 def _stepped(
-    weight: Tensor, grad: Tensor, mean: Tensor, square: Tensor, t: int, lr: float, beta1: float,
-    beta2: float, eps: float, decay: float, *, direction: Callable = _corrected,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    t: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+    *,
+    direction: Callable = _corrected,
+) -> tuple[Tensor, Tensor, Tensor]:
     """AdamW's step with the direction as what can be got wrong; right by default."""
     mean = beta1 * mean + (1 - beta1) * grad
     square = beta2 * square + (1 - beta2) * grad**2
@@ -52,9 +68,17 @@ def _stepped(
 
 
 def _right(
-    weight: Tensor, grad: Tensor, mean: Tensor, square: Tensor, t: int, lr: float, beta1: float,
-    beta2: float, eps: float, decay: float,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    weight: Tensor,
+    grad: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    t: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    decay: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     return _stepped(weight, grad, mean, square, t, lr, beta1, beta2, eps, decay)
 
 

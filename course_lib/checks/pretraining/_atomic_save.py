@@ -218,15 +218,15 @@ _MISTAKES = {
     "You sync after the rename: too late, for in between the name stands on an empty file. Sync "
     "the partial file, then rename.": _syncs_too_late,
     "You never rename, so a reader finds the old state for ever.": _never_renames,
-    "You copy the partial file over the old one: that is writing over it again. Rename it.":
-        _copies,
+    "You copy the partial file over the old one: that is writing over it "
+    "again. Rename it.": _copies,
     "You catch the error of the full disk and return as if all were well: the run goes on and "
     "believes that it has a checkpoint. Clean up, then raise it again.": _swallows,
     "When the disk is full you leave the partial file there: it keeps the disk full for the next "
     "try. Remove it, then raise the error again.": _leaves_rubbish,
     "When the disk is full you remove the old checkpoint to make room: a cut now loses everything. "
     "A save that fails must leave the old one alone.": _makes_room,
-}  # fmt: skip
+}
 
 atomic_save = Exercise(
     name="pretraining/atomic_save",

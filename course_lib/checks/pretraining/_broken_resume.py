@@ -129,7 +129,7 @@ _MISTAKES = {
     "The batches are one off: the first step of a run is step 0 and reads batches[0].": _wrong(
         place=lambda begun, made: begun + made + 1
     ),
-}  # fmt: skip
+}
 
 broken_resume = Exercise(
     name="pretraining/broken_resume",

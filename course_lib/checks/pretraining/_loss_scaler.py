@@ -37,7 +37,13 @@ def _cases(seed: int) -> list[Case]:
 
 
 def _step(
-    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int, *,
+    weight: Tensor,
+    grad: Tensor,
+    scale: float,
+    good_steps: int,
+    lr: float,
+    interval: int,
+    *,
     GROWTH: float,
     finite: Callable[[Tensor], bool] = lambda grad: bool(grad.isfinite().all()),
     unscale: Callable[[Tensor, float], Tensor] = lambda grad, scale: grad / scale,
@@ -46,7 +52,7 @@ def _step(
     resets: bool = True,
     early: bool = False,
     backwards: bool = False,
-) -> Result:  # fmt: skip
+) -> Result:
     """One step with one thing to get wrong at a time; right by default."""
     if not finite(grad):
         moved = skipped(weight, unscale(grad, scale), lr)
@@ -58,9 +64,14 @@ def _step(
 
 
 def _right(
-    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int,
+    weight: Tensor,
+    grad: Tensor,
+    scale: float,
+    good_steps: int,
+    lr: float,
+    interval: int,
     GROWTH: float,
-) -> Result:  # fmt: skip
+) -> Result:
     return _step(weight, grad, scale, good_steps, lr, interval, GROWTH=GROWTH)
 
 
@@ -69,9 +80,14 @@ def _changed(**change) -> Step:
 
 
 def _new_scale_first(
-    weight: Tensor, grad: Tensor, scale: float, good_steps: int, lr: float, interval: int,
+    weight: Tensor,
+    grad: Tensor,
+    scale: float,
+    good_steps: int,
+    lr: float,
+    interval: int,
     GROWTH: float,
-) -> Result:  # fmt: skip
+) -> Result:
     moved, new_scale, good = _right(weight, grad, scale, good_steps, lr, interval, GROWTH)
     if grad.isfinite().all():
         moved = weight - lr * grad / new_scale

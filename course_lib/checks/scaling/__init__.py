@@ -8,5 +8,10 @@ from course_lib.checks.scaling._training_flops import training_flops
 from course_lib.checks.scaling._unfinished_runs import unfinished_runs
 
 __all__ = [
-    "compute_optimal", "huber", "isoflop", "serving_optimum", "training_flops", "unfinished_runs",
-]  # fmt: skip
+    "compute_optimal",
+    "huber",
+    "isoflop",
+    "serving_optimum",
+    "training_flops",
+    "unfinished_runs",
+]

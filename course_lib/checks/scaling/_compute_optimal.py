@@ -35,9 +35,12 @@ def _split(law: dict, flops: float, *, COST: int) -> tuple[float, float]:
 
 
 def _powers(
-    law: dict, flops: float, COST: int, exponent: Callable = lambda a, b: b / (a + b),
+    law: dict,
+    flops: float,
+    COST: int,
+    exponent: Callable = lambda a, b: b / (a + b),
     prefactor: Callable = lambda law: law["a"] * law["A"] / (law["b"] * law["B"]),
-) -> tuple[float, float]:  # fmt: skip
+) -> tuple[float, float]:
     """N = G^(1/(a+b)) (C/COST)^exponent with one thing to get wrong."""
     a, b = law["a"], law["b"]
     n = prefactor(law) ** (1 / (a + b)) * (flops / COST) ** exponent(a, b)
@@ -51,29 +54,38 @@ def _twenty_tokens(law: dict, flops: float, *, COST: int) -> tuple[float, float]
 
 _MISTAKES = {
     "Your N and D multiply to C, not to C/COST: each weight costs COST FLOPs a token. With plain "
-    "training that is six, 2 forward and 4 backward.":
-        lambda law, flops, *, COST: _split(law, flops, COST=1),
-    "You charge 2 FLOPs a weight and token: that is the forward pass alone. Training costs COST.":
-        lambda law, flops, *, COST: _split(law, flops, COST=2),
+    "training that is six, 2 forward and 4 backward.": lambda law, flops, *, COST: _split(
+        law, flops, COST=1
+    ),
+    "You charge 2 FLOPs a weight and token: that is the forward pass alone. "
+    "Training costs COST.": lambda law, flops, *, COST: _split(law, flops, COST=2),
     "The exponents are swapped. N grows as C^(b/(a+b)): the faster *data* pays off (large b), the "
-    "sooner its term is small, and the more is left for parameters.":
-        lambda law, flops, *, COST: _powers(law, flops, COST, lambda a, b: a / (a + b)),
-    "The prefactor G is missing: the slopes are right, the level isn't.":
-        lambda law, flops, *, COST: _powers(law, flops, COST, prefactor=lambda law: 1.0),
+    "sooner its term is small, and the more is left for parameters.": lambda law, flops, *, COST: (
+        _powers(law, flops, COST, lambda a, b: a / (a + b))
+    ),
+    "The prefactor G is missing: the slopes are right, the "
+    "level isn't.": lambda law, flops, *, COST: _powers(
+        law, flops, COST, prefactor=lambda law: 1.0
+    ),
     "Your G compares A with B. What is equal at the optimum are the *slopes*: aA/N^a = bB/D^b, so "
-    "G holds aA / bB.":
-        lambda law, flops, *, COST: _powers(
-            law, flops, COST, prefactor=lambda law: law["A"] / law["B"]),
-    "Your G is upside down. N is large where *its* term is hard to bring down: aA above, bB below.":
-        lambda law, flops, *, COST: _powers(
-            law, flops, COST, prefactor=lambda law: law["b"] * law["B"] / (law["a"] * law["A"])),
-    "You split the budget evenly, whatever the law: N = D only if the law says so.":
-        lambda law, flops, *, COST: ((flops / COST) ** 0.5, (flops / COST) ** 0.5),
+    "G holds aA / bB.": lambda law, flops, *, COST: _powers(
+        law, flops, COST, prefactor=lambda law: law["A"] / law["B"]
+    ),
+    "Your G is upside down. N is large where *its* term is hard to bring down: aA "
+    "above, bB below.": lambda law, flops, *, COST: _powers(
+        law, flops, COST, prefactor=lambda law: law["b"] * law["B"] / (law["a"] * law["A"])
+    ),
+    "You split the budget evenly, whatever the law: N = D only if the "
+    "law says so.": lambda law, flops, *, COST: (
+        (flops / COST) ** 0.5,
+        (flops / COST) ** 0.5,
+    ),
     "You used 20 tokens a parameter. That is what one law says at one budget; this law may say "
     "something else.": _twenty_tokens,
-    "You returned (D, N): the order asked for is (N, D).":
-        lambda law, flops, *, COST: _split(law, flops, COST=COST)[::-1],
-}  # fmt: skip
+    "You returned (D, N): the order asked for is (N, D).": lambda law, flops, *, COST: _split(
+        law, flops, COST=COST
+    )[::-1],
+}
 
 
 def _moved_by_e(answer: Callable, seed: int) -> str | None:

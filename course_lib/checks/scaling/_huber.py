@@ -38,11 +38,17 @@ def _cases(seed: int) -> list[Case]:
         Case("two runs close to it", _runs(random, None, (near, -near))),
         Case("close and far", _runs(random, besiroglu_2024(), (near, far, -2 * far))),
         Case("one run that diverged", _runs(random, None, (near, -near, near, 0.7))),
-        Case("a law that a descent tries: exp(A') has no double", (
-            steep, [random.uniform(1e4, 2e4)], [random.uniform(1e6, 2e6)], [random.uniform(.8, 1)],
-        )),
+        Case(
+            "a law that a descent tries: exp(A') has no double",
+            (
+                steep,
+                [random.uniform(1e4, 2e4)],
+                [random.uniform(1e6, 2e6)],
+                [random.uniform(0.8, 1)],
+            ),
+        ),
         Case("no run at all", nothing, edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _near(got: Any, want: Any) -> bool:
@@ -63,10 +69,15 @@ def _terms(theta: tuple, n: list, d: list) -> np.ndarray:
 
 
 def _summed(
-    theta: tuple, n: list, d: list, loss: list, *,
+    theta: tuple,
+    n: list,
+    d: list,
+    loss: list,
+    *,
     predict: Callable = lambda terms: np.logaddexp.reduce(terms),
-    measured: Callable = np.log, penalty: Callable = penalty_of,
-) -> float:  # fmt: skip
+    measured: Callable = np.log,
+    penalty: Callable = penalty_of,
+) -> float:
     """The objective with one thing to get wrong at a time; right by default."""
     with np.errstate(all="ignore"):
         residuals = predict(_terms(theta, n, d)) - measured(np.array(loss, float))

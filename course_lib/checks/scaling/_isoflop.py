@@ -39,9 +39,14 @@ def _cases(seed: int) -> list[Case]:
 
 
 def _fitted(
-    sizes: list[float], losses: list[float], *,
-    log: Callable = np.log, back: Callable = np.exp, factor: float = -0.5, refuse: bool = True,
-) -> float | None:  # fmt: skip
+    sizes: list[float],
+    losses: list[float],
+    *,
+    log: Callable = np.log,
+    back: Callable = np.exp,
+    factor: float = -0.5,
+    refuse: bool = True,
+) -> float | None:
     """The vertex, with one thing to get wrong at a time; right by default."""
     c2, c1, _ = np.polyfit(log(np.array(sizes)), losses, 2)
     if refuse and c2 <= 0:

@@ -28,12 +28,14 @@ def _cases(seed: int) -> list[Case]:
     random = Random(seed)
     return [
         Case("a toy law", _case(random, None, 1.0, 3.0)),
-        Case("near Besiroglu et al., served a few times its data",
-             _case(random, besiroglu_2024(), 0.3, 4.0)),
+        Case(
+            "near Besiroglu et al., served a few times its data",
+            _case(random, besiroglu_2024(), 0.3, 4.0),
+        ),
         Case("near Besiroglu et al., served far more", _case(random, besiroglu_2024(), 0.5, 40.0)),
         Case("near Hoffmann et al.", _case(random, hoffmann_2022(), 0.3, 8.0)),
         Case("nobody uses it", _case(random, hoffmann_2022(), 0.4, 0.0), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _reference(law: dict, loss: float, served: float) -> tuple[float, float]:
@@ -53,8 +55,9 @@ def _search(
         return math.log(6 * n * tokens(law, n, loss) + a_token * n * served)
 
     bounds = (math.log(bottom) + 1e-9, math.log(top))
-    n = math.exp(minimize_scalar(total, bounds=bounds, method="bounded",
-                                 options={"xatol": 1e-10}).x)  # fmt: skip
+    n = math.exp(
+        minimize_scalar(total, bounds=bounds, method="bounded", options={"xatol": 1e-10}).x
+    )
     return n, tokens(law, n, loss)
 
 
@@ -104,21 +107,22 @@ def _missed_loss(answer: Callable, seed: int) -> str | None:
 _MISTAKES = {
     "That is the model that is cheapest to train. Each served token costs 2N more, so a smaller "
     "one is cheaper over its life.": _training_alone,
-    "You charge 6N for a served token. Six is for training; serving has no backward pass: 2N.":
-        lambda law, loss, served: _search(law, loss, served, a_token=6.0),
-    "You charge N for a served token. Each weight is multiplied *and* added: 2N.":
-        lambda law, loss, served: _search(law, loss, served, a_token=1.0),
+    "You charge 6N for a served token. Six is for training; serving has no "
+    "backward pass: 2N.": lambda law, loss, served: _search(law, loss, served, a_token=6.0),
+    "You charge N for a served token. Each weight is multiplied "
+    "*and* added: 2N.": lambda law, loss, served: _search(law, loss, served, a_token=1.0),
     "Your N is right, your D isn't: a smaller model needs more tokens for the same loss, and you "
     "kept those of the training optimum.": _old_tokens,
     "You held the budget and let the loss go. Here the loss is given, and what it costs is to be "
     "least.": _one_budget,
     "Your D belongs to an endless model: the gap L - E is shared, and A / N^a has taken its part. "
     "D = (B / (L - E - A/N^a))^(1/b).": _whole_gap,
-    "You took the root with a. The term of the data is B / D^b, so D = (B / gap)^(1/b).":
-        lambda law, loss, served: _search(law, loss, served, tokens=_swapped),
-    "You returned (D, N): the order asked for is (N, D).":
-        lambda law, loss, served: _reference(law, loss, served)[::-1],
-}  # fmt: skip
+    "You took the root with a. The term of the data is B / D^b, so D = (B "
+    "/ gap)^(1/b).": lambda law, loss, served: _search(law, loss, served, tokens=_swapped),
+    "You returned (D, N): the order asked for is (N, D).": lambda law, loss, served: _reference(
+        law, loss, served
+    )[::-1],
+}
 
 serving_optimum = Exercise(
     name="scaling/serving_optimum",

@@ -64,10 +64,18 @@ def _counted(config: dict, rows: int, seq: int) -> int:
 
 
 def _flops(
-    config: dict, rows: int, seq: int, *,
-    mlp: int = 3, passes: int = 3, a_weight: int = 2, pairs: Callable = lambda seq: seq * seq,
-    kv: Callable = lambda c: c["n_kv_heads"], head: Callable = lambda c: 1, mix: int = 2,
-) -> int:  # fmt: skip
+    config: dict,
+    rows: int,
+    seq: int,
+    *,
+    mlp: int = 3,
+    passes: int = 3,
+    a_weight: int = 2,
+    pairs: Callable = lambda seq: seq * seq,
+    kv: Callable = lambda c: c["n_kv_heads"],
+    head: Callable = lambda c: 1,
+    mix: int = 2,
+) -> int:
     """The count with one thing to get wrong at a time."""
     d, d_head = config["d_model"], config["d_model"] // config["n_heads"]
     attention = 2 * d * d + 2 * d * d_head * kv(config)
@@ -107,8 +115,8 @@ _MISTAKES = {
     ),
     "You leave the head out where it is tied. It shares the embedding's weights, but the product "
     "is made all the same.": _changed(head=lambda config: not config["tied"]),
-    "You count a head and an embedding. Looking a row up is no product: only the head multiplies.":
-        _changed(head=lambda config: 2),
+    "You count a head and an embedding. Looking a row up is no product: only the "
+    "head multiplies.": _changed(head=lambda config: 2),
     "Keys and values as wide as the queries: with grouped queries they have n_kv_heads heads.": (
         _changed(kv=lambda config: config["n_heads"])
     ),
@@ -117,7 +125,7 @@ _MISTAKES = {
     ),
     "That is 6ND with all parameters: it leaves out the products of tokens with tokens, and counts "
     "norms (and an untied embedding), which multiply no matrix.": _six_nd,
-}  # fmt: skip
+}
 
 training_flops = Exercise(
     name="scaling/training_flops",

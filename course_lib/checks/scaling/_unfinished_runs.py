@@ -22,15 +22,21 @@ def _cases(seed: int) -> list[Case]:
         Case("three budgets, one run of each lost", (ledger(random, budgets=3, cut=1),)),
         Case("five budgets of eight sizes", (ledger(random, budgets=5, sizes=8, cut=2),)),
         Case("a budget that kept two runs", (ledger(random, thin=True),)),
-        Case("no run was lost, every parameter in the body",
-             ([run | {"embedding": 0.0} for run in ledger(random, cut=0)],), edge=True),
-    ]  # fmt: skip
+        Case(
+            "no run was lost, every parameter in the body",
+            ([run | {"embedding": 0.0} for run in ledger(random, cut=0)],),
+            edge=True,
+        ),
+    ]
 
 
 def _forecast(
-    runs: list[Run], *, kept: Callable = lambda run: run["step"] >= run["last_step"],
-    size: Callable = lambda run: run["parameters"], least: int = 3,
-) -> Answer:  # fmt: skip
+    runs: list[Run],
+    *,
+    kept: Callable = lambda run: run["step"] >= run["last_step"],
+    size: Callable = lambda run: run["parameters"],
+    least: int = 3,
+) -> Answer:
     """g of N_best ∝ C^g and each budget's N_best, smallest first, with some of it got wrong."""
     budgets: dict[float, list[Run]] = {}
     for run in filter(kept, runs):

@@ -11,9 +11,14 @@ Run = dict[str, float | int]
 
 
 def ledger(
-    random: Random, *, law: Law | None = None, budgets: int = 4, sizes: int = 6, cut: int = 2,
+    random: Random,
+    *,
+    law: Law | None = None,
+    budgets: int = 4,
+    sizes: int = 6,
+    cut: int = 2,
     thin: bool = False,
-) -> list[Run]:  # fmt: skip
+) -> list[Run]:
     """An IsoFLOP grid under a law (or one drawn at random), its largest models cut short, shuffled.
 
     Each budget above the smallest lost the end of ``cut`` of its larger runs: their learning rate
@@ -32,10 +37,16 @@ def ledger(
             step = int(planned * random.uniform(0.4, 0.8)) if lost else planned
             tokens = flops / 6 / n
             loss = float(law.loss(n, tokens)) * math.exp(random.gauss(0, 5e-5))
-            runs.append({
-                "flops": flops, "parameters": n, "tokens": tokens, "step": step,
-                "last_step": planned, "loss": loss + 0.06 * (1 + k) * lost,
-                "embedding": min(vocabulary * n ** (1 / 3), 0.7 * n),
-            })  # fmt: skip
+            runs.append(
+                {
+                    "flops": flops,
+                    "parameters": n,
+                    "tokens": tokens,
+                    "step": step,
+                    "last_step": planned,
+                    "loss": loss + 0.06 * (1 + k) * lost,
+                    "embedding": min(vocabulary * n ** (1 / 3), 0.7 * n),
+                }
+            )
     random.shuffle(runs)
     return runs

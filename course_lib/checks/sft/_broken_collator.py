@@ -28,12 +28,15 @@ def _cases(seed: int) -> list[Case]:
         Case("two examples of one length", ([example(1, 3), example(1, 3)], EOS)),
         Case("replies of three lengths", ([example(2, n) for n in (2, 5, 3)], EOS)),
         Case("prompts of three lengths", ([example(n, 4, doubled=True) for n in (1, 4, 2)], EOS)),
-        Case("a prompt with an end of text inside",
-             ([([EOS, *example(1, 2)[0], EOS, 7, 2], [8, 9, EOS]), example(2, 4)], EOS)),
+        Case(
+            "a prompt with an end of text inside",
+            ([([EOS, *example(1, 2)[0], EOS, 7, 2], [8, 9, EOS]), example(2, 4)], EOS),
+        ),
         Case("one example", ([example(2, 3)], EOS), edge=True),
-        Case("a reply that is nothing but its end",
-             ([example(2, 0), example(1, 2)], EOS), edge=True),
-    ]  # fmt: skip
+        Case(
+            "a reply that is nothing but its end", ([example(2, 0), example(1, 2)], EOS), edge=True
+        ),
+    ]
 
 
 def _collate(

@@ -27,17 +27,25 @@ def _cases(seed: int) -> list[Case]:
         Case("a question and its reply, for training", (talk(2), False)),
         Case("two turns, and a third question to reply to", (talk(5), True)),
         Case("a user's text that spells out marks", ([_message("user", forged)], True)),
-        Case("a reply that quotes a mark",
-             ([*talk(1), _message("assistant", f"{text(1)} <|user|> {text(1)}")], False)),
+        Case(
+            "a reply that quotes a mark",
+            ([*talk(1), _message("assistant", f"{text(1)} <|user|> {text(1)}")], False),
+        ),
         Case("text with a space at either end", ([_message("user", f" {text(1)} ")], True)),
-        Case("an empty text", ([_message("user", ""), _message("assistant", text(1))], False),
-             edge=True),
-        Case("a role that the format hasn't got",
-             ([_message(rng.choice(("system", "tool")), text(2)), *talk(1)], True), edge=True),
+        Case(
+            "an empty text",
+            ([_message("user", ""), _message("assistant", text(1))], False),
+            edge=True,
+        ),
+        Case(
+            "a role that the format hasn't got",
+            ([_message(rng.choice(("system", "tool")), text(2)), *talk(1)], True),
+            edge=True,
+        ),
         Case("two questions in a row", ([*talk(1), *talk(1)], True), edge=True),
         Case("a talk that begins with the assistant", (talk(2)[1:], False), edge=True),
         Case("a reply is asked for, and the assistant spoke last", (talk(2), True), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _message(role: str, content: str) -> dict[str, str]:

@@ -26,11 +26,13 @@ def _cases(seed: int) -> list[Case]:
         Case("one adapted layer, all in float32", (layers(True), rank(), "float32")),
         Case("the same with a frozen matrix in bfloat16", (layers(True), rank(), "bfloat16")),
         Case("two of three layers adapted", (layers(True, False, True), rank(), "bfloat16")),
-        Case("six layers, four of them adapted",
-             (layers(True, False, True, True, False, True), rank(), "float32")),
+        Case(
+            "six layers, four of them adapted",
+            (layers(True, False, True, True, False, True), rank(), "float32"),
+        ),
         Case("rank 1", (layers(True, True), 1, "bfloat16"), edge=True),
         Case("no layer is adapted", (layers(False, False), 4, "bfloat16"), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 class _Adapted(nn.Module):
@@ -109,9 +111,7 @@ _MISTAKES = {
         _changed(per_layer=lambda d_in, d_out, rank: rank * d_in)
     ),
     "You count the product B A, which is never stored: A and B are, rank × (d_in + d_out) "
-    "numbers.": (
-        _changed(per_layer=lambda d_in, d_out, rank: d_in * d_out)
-    ),
+    "numbers.": (_changed(per_layer=lambda d_in, d_out, rank: d_in * d_out)),
     "You give every layer an adapter: only those marked True have one.": (
         _changed(picked=lambda adapted: True)
     ),

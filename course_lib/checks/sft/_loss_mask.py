@@ -24,11 +24,13 @@ def _cases(seed: int) -> list[Case]:
         Case("a question and an answer of one word", turn(words(1), words(1))),
         Case("a longer question, an answer of three words", turn(words(6), words(3))),
         Case("the answer repeats a word of the question", turn([*words(2), *again], again)),
-        Case("a second turn: the prompt holds an earlier answer",
-             ([*sum(turn(words(2), words(2)), []), *turn(words(3), [])[0]], [*words(2), END])),
+        Case(
+            "a second turn: the prompt holds an earlier answer",
+            ([*sum(turn(words(2), words(2)), []), *turn(words(3), [])[0]], [*words(2), END]),
+        ),
         Case("a prompt and a reply of one token each", (words(1), words(1)), edge=True),
         Case("a reply that is nothing but its end", turn(words(2), []), edge=True),
-    ]  # fmt: skip
+    ]
 
 
 def _equal(got: object, want: object) -> bool:

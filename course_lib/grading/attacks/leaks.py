@@ -2,25 +2,37 @@
 
 from course_lib.grading.attacks._attack import attacks
 
-LEAKS = attacks("leak", {
-    "reads a secret": ("""
+LEAKS = attacks(
+    "leak",
+    {
+        "reads a secret": (
+            """
 def ANSWER(*given):
     raise ValueError(open("PATH").read())
-""", "FileNotFoundError"),
-    "reads the system's files": ("""
+""",
+            "FileNotFoundError",
+        ),
+        "reads the system's files": (
+            """
 def ANSWER(*given):
     found = []
     for path in ("/etc/passwd", "/etc/shadow", "/root/.bashrc", "/proc/1/environ", "/proc/1/mem"):
         try: found.append(open(path).read()[:20])
         except OSError: pass
     raise ValueError(f"found {len(''.join(found))} characters")
-""", "found 0 characters"),
-    "reads the environment": ("""
+""",
+            "found 0 characters",
+        ),
+        "reads the environment": (
+            """
 import os
 def ANSWER(*given):
     raise ValueError("sees " + " ".join(sorted(os.environ)))
-""", "sees HOME"),
-    "reads other processes": ("""
+""",
+            "sees HOME",
+        ),
+        "reads other processes": (
+            """
 import os
 def ANSWER(*given):
     seen = [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -29,8 +41,11 @@ def ANSWER(*given):
             if pid != os.getpid(): open(f"/proc/{pid}/mem", "rb").read(1)
         except OSError: continue
     raise ValueError("few" if len(seen) < 9 else f"sees {len(seen)} processes")
-""", "ValueError: few"),
-    "reads the judge's descriptors": ("""
+""",
+            "ValueError: few",
+        ),
+        "reads the judge's descriptors": (
+            """
 import os
 def ANSWER(*given):
     found = []
@@ -38,8 +53,11 @@ def ANSWER(*given):
         try: found.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
         except OSError: pass
     raise ValueError(f"opened {len(found)}")
-""", "opened 0"),
-    "writes outside": ("""
+""",
+            "opened 0",
+        ),
+        "writes outside": (
+            """
 import os, sys
 def ANSWER(*given):
     done = 0
@@ -50,40 +68,59 @@ def ANSWER(*given):
             done += 1
         except OSError: pass
     raise ValueError(f"wrote {done} files")
-""", "wrote 0 files"),
-    "calls home": ("""
+""",
+            "wrote 0 files",
+        ),
+        "calls home": (
+            """
 import socket
 def ANSWER(*given):
     socket.create_connection(("127.0.0.1", PORT), timeout=1).send(b"x")
-""", "PermissionError"),
-    "calls home by a program": ("""
+""",
+            "PermissionError",
+        ),
+        "calls home by a program": (
+            """
 import subprocess
 def ANSWER(*given):
     code = "import socket; socket.create_connection(('127.0.0.1', PORT), timeout=1)"
     import sys
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True)
     raise ValueError(done.stderr.splitlines()[-1])
-""", "PermissionError", "Operation not permitted"),
-    "sends a datagram": ("""
+""",
+            "PermissionError",
+            "Operation not permitted",
+        ),
+        "sends a datagram": (
+            """
 import socket
 def ANSWER(*given):
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", PORT))
-""", "PermissionError"),
-    "a namespace of its own": ("""
+""",
+            "PermissionError",
+        ),
+        "a namespace of its own": (
+            """
 import ctypes
 def ANSWER(*given):
     libc = ctypes.CDLL(None, use_errno=True)
     done = [libc.unshare(flag) for flag in (0x10000000, 0x00020000, 0x40000000)]
     raise ValueError("none" if done == [-1] * 3 else f"unshare gave {done}")
-""", "ValueError: none"),
-    "traces the process above": ("""
+""",
+            "ValueError: none",
+        ),
+        "traces the process above": (
+            """
 import ctypes, os
 def ANSWER(*given):
     libc = ctypes.CDLL(None, use_errno=True)
     done = [libc.ptrace(16, pid, 0, 0) for pid in (1, os.getppid())]
     raise ValueError("none" if done == [-1] * 2 else f"ptrace gave {done}")
-""", "ValueError: none"),
-    "becomes root": ("""
+""",
+            "ValueError: none",
+        ),
+        "becomes root": (
+            """
 import os
 def ANSWER(*given):
     done = 0
@@ -91,8 +128,11 @@ def ANSWER(*given):
         try: change("/tmp" if change is os.chroot else 0); done += 1
         except OSError: pass
     raise ValueError(f"changed {done}, is root: {0 in (os.getuid(), os.geteuid())}")
-""", "changed 0, is root: False"),
-    "raises its limits": ("""
+""",
+            "changed 0, is root: False",
+        ),
+        "raises its limits": (
+            """
 import resource
 def ANSWER(*given):
     done = 0
@@ -100,8 +140,11 @@ def ANSWER(*given):
         try: resource.setrlimit(what, (-1, -1)); done += 1
         except (OSError, ValueError): pass
     raise ValueError(f"raised {done}")
-""", "raised 0"),
-    "shadows torch.py for the next answer": ("""
+""",
+            "raised 0",
+        ),
+        "shadows torch.py for the next answer": (
+            """
 import os, sys
 for name in ("torch.py", "conftest.py", "sitecustomize.py", "usercustomize.py", "wire.py"):
     open("/tmp/" + name, "w").write("import os; os._exit(0)")
@@ -109,8 +152,11 @@ sys.path.insert(0, "/tmp")
 os.environ["PYTHONPATH"] = "/tmp"
 def ANSWER(*given):
     return None
-""", "returned None"),
-    "waits for the next answer": ("""
+""",
+            "returned None",
+        ),
+        "waits for the next answer": (
+            """
 import os, time
 if os.fork() == 0:
     os.setsid()
@@ -122,5 +168,11 @@ if os.fork() == 0:
             time.sleep(0.01)
 def ANSWER(*given):
     return None
-""", "returned None", "sent no JSON", "wrong", "ended"),
-})  # fmt: skip
+""",
+            "returned None",
+            "sent no JSON",
+            "wrong",
+            "ended",
+        ),
+    },
+)

@@ -55,10 +55,14 @@ def masks_every_number(text):
 
 def doubles_the_wrong_half(text):
     def good(digits):
-        return sum(
-            (2 * int(d) - 9 if int(d) > 4 else 2 * int(d)) if i % 2 else int(d)
-            for i, d in enumerate(digits)
-        ) % 10 == 0  # fmt: skip
+        return (
+            sum(
+                (2 * int(d) - 9 if int(d) > 4 else 2 * int(d)) if i % 2 else int(d)
+                for i, d in enumerate(digits)
+            )
+            % 10
+            == 0
+        )
 
     return replace(text, IN_FOURS, good)
 

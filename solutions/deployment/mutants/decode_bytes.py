@@ -18,9 +18,14 @@ def by_matrices(n_layers, d_model, d_kv, d_ff, vocab, bits, batch, context):
     held = 0
     for _ in range(n_layers):
         for rows, columns in [
-            (d_model, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_model),
-            (d_ff, d_model), (d_ff, d_model), (d_model, d_ff),
-        ]:  # fmt: skip
+            (d_model, d_model),
+            (d_kv, d_model),
+            (d_kv, d_model),
+            (d_model, d_model),
+            (d_ff, d_model),
+            (d_ff, d_model),
+            (d_model, d_ff),
+        ]:
             held += rows * (columns * bits // 8 + columns // 32 * 2)
     held += vocab * (d_model * bits // 8 + d_model // 32 * 2)
     cache = sum(2 * (2 * d_kv) for _ in range(n_layers)) * context * batch

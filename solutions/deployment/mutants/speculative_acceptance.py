@@ -82,9 +82,7 @@ def draws_from_the_draft(target, draft, tokens, uniforms):
 
 
 def draws_from_the_distance(target, draft, tokens, uniforms):
-    return rule(
-        target, draft, tokens, uniforms, lambda u, p, q: u < p / q, lambda p, q: abs(p - q)
-    )
+    return rule(target, draft, tokens, uniforms, lambda u, p, q: u < p / q, lambda p, q: abs(p - q))
 
 
 def never_normalises(target, draft, tokens, uniforms):

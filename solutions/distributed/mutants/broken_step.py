@@ -42,9 +42,7 @@ def scaled_loss(weight, bias, x, targets, wire, lr, clip):
     tokens = (targets != -100).sum().double()
     wire.all_reduce(tokens)
     weight, bias = weight.detach().requires_grad_(), bias.detach().requires_grad_()
-    total = F.cross_entropy(
-        F.linear(x, weight, bias), targets, ignore_index=-100, reduction="sum"
-    )
+    total = F.cross_entropy(F.linear(x, weight, bias), targets, ignore_index=-100, reduction="sum")
     (total * wire.size / tokens.float()).backward()
     for p in (weight, bias):
         wire.all_reduce(p.grad)

@@ -30,8 +30,9 @@ def by_merging(stage, stages, microbatches):
     behind = stages - stage - 1
     places = [(2 * i, f"F{i}") for i in range(microbatches)]
     last = microbatches - 1
-    places += [(2 * min(i + behind, last + i / microbatches) + 1, f"B{i}")
-               for i in range(microbatches)]  # fmt: skip
+    places += [
+        (2 * min(i + behind, last + i / microbatches) + 1, f"B{i}") for i in range(microbatches)
+    ]
     return [name for _, name in sorted(places)]
 
 

@@ -87,13 +87,13 @@ def never_divides(weight, steps, lr, max_norm):
 
 
 def divides_twice(weight, steps, lr, max_norm):
-    return loop(weight, steps, lr, max_norm,
-                lambda nats, t, parts: nats / len(parts) / count(parts))  # fmt: skip
+    return loop(
+        weight, steps, lr, max_norm, lambda nats, t, parts: nats / len(parts) / count(parts)
+    )
 
 
 def divides_by_all_places(weight, steps, lr, max_norm):
-    return loop(weight, steps, lr, max_norm,
-                lambda nats, t, parts: nats / (len(parts) * t.numel()))  # fmt: skip
+    return loop(weight, steps, lr, max_norm, lambda nats, t, parts: nats / (len(parts) * t.numel()))
 
 
 def share(nats, targets, parts):

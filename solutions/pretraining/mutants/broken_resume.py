@@ -21,9 +21,7 @@ def mended(state, batches, steps, lr, warmup):
         square = 0.999 * square + 0.001 * grad**2
         t = step + 1
         rate = lr * min(1.0, t / warmup)
-        weight = weight - rate * (mean / (1 - 0.9**t)) / (
-            (square / (1 - 0.999**t)).sqrt() + 1e-8
-        )
+        weight = weight - rate * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
     step = state["step"] + steps
     return {"step": step, "weight": weight, "mean": mean, "square": square}, losses
 

@@ -65,9 +65,11 @@ def adapters_in_bfloat16(layers, rank, dtype):
     n = sum(rank * (i + o) for i, o, adapted in layers if adapted)
     frozen = sum(i * o for i, o, _ in layers) * size
     return {
-        "trainable": n, "weights": frozen + size * n, "gradients": size * n,
+        "trainable": n,
+        "weights": frozen + size * n,
+        "gradients": size * n,
         "optimizer": 2 * size * n,
-    }  # fmt: skip
+    }
 
 
 def everything_in_float32(layers, rank, dtype):
