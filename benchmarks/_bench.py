@@ -36,7 +36,7 @@ def show(title: str, seconds: dict[str, list[float]]) -> None:
 def course_config():
     """The decoder of the present profile."""
     from course_lib import profile
-    from course_lib.architecture.model import ModelConfig
+    from course_lib.architecture.decoder import ModelConfig
 
     sizes = profile.current()
     return ModelConfig(

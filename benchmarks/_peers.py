@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.pretraining.peers import NanochatShaped, NanoGPTShaped, Shape
+from course_lib.pretraining.speed.peers import NanochatShaped, NanoGPTShaped, Shape
 
 SHAPES = {
     "tiny": Shape("tiny", 32, 1, 2, 16, 64, 4),

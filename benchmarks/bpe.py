@@ -24,9 +24,9 @@ os.environ["RAYON_NUM_THREADS"] = "1"
 import _bench
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from course_lib.data.pretokenize import PATTERNS
-from course_lib.data.sources import source
-from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
+from course_lib.data.sources.source import source
+from course_lib.data.tokenization.pretokenize import PATTERNS
+from course_lib.data.tokenization.tokenizer import SPECIAL_TOKENS, train_bpe
 
 
 def machine_text(megabytes: float) -> list[str]:

@@ -11,8 +11,8 @@ import torch
 from _bench import course_config, interleave, show
 
 from course_lib import profile
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.families.interop import to_llama
 from course_lib.deployment.kv_cache import decode_cached, decode_naive
 from course_lib.deployment.quantize import quantize_model, size_bytes
 

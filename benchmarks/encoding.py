@@ -15,7 +15,7 @@ import gigatoken
 import tiktoken
 from bpe import machine_text
 
-from course_lib.data.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
+from course_lib.data.tokenization.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
 
 
 def contestants(trained: Tokenizer, other: list[str], texts: list[str]) -> tuple[dict, dict]:

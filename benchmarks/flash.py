@@ -2,17 +2,18 @@
 
     python benchmarks/flash.py
 
-Memory is counted tensor by tensor (course_lib.architecture.memory), so it is the same on every
-machine; scratch space inside torch's kernel isn't seen. Time is process-CPU time.
+Memory is counted tensor by tensor (course_lib.architecture.accounting.peak_memory), so it is the
+same on every machine; scratch space inside torch's kernel isn't seen. Time is process-CPU time.
 """
 
 import torch
 from _bench import gemm_gflops, interleave, show
 from torch.nn import functional as F
 
-from course_lib.architecture.attention import causal_mask, plain_attention
-from course_lib.architecture.flash import flash_attention
-from course_lib.architecture.memory import PeakMemory
+from course_lib.architecture.accounting.peak_memory import PeakMemory
+from course_lib.architecture.attention.dot_product import plain_attention
+from course_lib.architecture.attention.masks import causal_mask
+from course_lib.architecture.flash.tiled import flash_attention
 
 D_HEAD, BLOCK = 64, 256
 

@@ -24,13 +24,13 @@ from pathlib import Path
 import torch
 
 from course_lib import profile, runtime
-from course_lib.architecture.accounting import count_parameters, training_flops
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.fast import FastConfig, fast_config, fast_loss_of, gradients
-from course_lib.pretraining.optim import param_groups
-from course_lib.pretraining.peers import NanoGPTShaped, Shape
-from course_lib.pretraining.train import cross_entropy
-from course_lib.scaling.plan import HARDWARE
+from course_lib.architecture.accounting.formulas import count_parameters, training_flops
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.loss import cross_entropy
+from course_lib.pretraining.optimizers.adamw import param_groups
+from course_lib.pretraining.speed.fast import FastConfig, fast_config, fast_loss_of, gradients
+from course_lib.pretraining.speed.peers import NanoGPTShaped, Shape
+from course_lib.scaling.planning.plan import HARDWARE
 
 RESULTS = Path(__file__).parent / "results"
 Step = Callable[[], object]

@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 from _bench import interleave, show
 
-from course_lib.data.clusters import Clusters
-from course_lib.data.dedup import DedupConfig, deduplicate, document_keys
-from course_lib.data.minhash import MinHash
-from course_lib.data.shingling import WORD, jaccards, shingle_block
+from course_lib.data.deduplication.clusters import Clusters
+from course_lib.data.deduplication.deduplicate import DedupConfig, deduplicate, document_keys
+from course_lib.data.deduplication.minhash import MinHash
+from course_lib.data.deduplication.shingling import WORD, jaccards, shingle_block
 
 NGRAM, BANDS, ROWS = 5, 14, 8
 CONFIG = DedupConfig(ngram=NGRAM, bands=BANDS, rows=ROWS, threshold=None)

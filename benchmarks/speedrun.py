@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from course_lib.pretraining.speedrun_study import SpeedrunConfig, race, stdlib_text
+from course_lib.studies.pretraining.speedrun import SpeedrunConfig, race, stdlib_text
 
 torch.set_num_threads(1)
 default = SpeedrunConfig()

@@ -23,17 +23,17 @@ import torch
 from _peers import PEERS, SHAPES
 from torch import Tensor, nn
 
-from course_lib.architecture.accounting import count_parameters
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.fast import (
+from course_lib.architecture.accounting.formulas import count_parameters
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.loss import cross_entropy
+from course_lib.pretraining.speed.fast import (
     FastConfig,
     fast_loss_of,
     gradients,
     keep_pages,
     native_format,
 )
-from course_lib.pretraining.peers import Shape
-from course_lib.pretraining.train import cross_entropy
+from course_lib.pretraining.speed.peers import Shape
 
 OURS = {"fast, ReLU²": "relu2", "fast, Llama": "swiglu"}
 Step = Callable[[], Tensor]

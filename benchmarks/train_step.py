@@ -9,11 +9,11 @@ import torch
 from _bench import course_config, gemm_gflops, interleave, show
 
 from course_lib import profile
-from course_lib.architecture.accounting import training_flops
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder
-from course_lib.pretraining.optim import AdamW, param_groups
-from course_lib.pretraining.train import cross_entropy, document_ids
+from course_lib.architecture.accounting.formulas import training_flops
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.families.interop import to_llama
+from course_lib.pretraining.loss import cross_entropy, document_ids
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

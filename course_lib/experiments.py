@@ -1,14 +1,13 @@
 """Recorded experiments: runs too long for a page, kept as JSON with all that made them.
 
-A chapter's ``course_lib/<stem>/experiments.py`` marks functions with ``@experiment("stem/name")``.
-``course experiment stem/name`` runs one and writes ``results/<stem>/<name>.json`` with config,
+``course_lib/studies/<stem>/<name>.py`` marks its function with ``@experiment(config=…)``, and
+``course experiment stem/name`` runs it and writes ``results/<stem>/<name>.json`` with config,
 seeds, hash of the code, device, date and core-seconds. A page draws it through ``result``.
 """
 
 import datetime
 import importlib
 import json
-import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Any
 
 import torch
 
-import course_lib
 from course_lib import imports, runtime
 from course_lib.artifacts import Progress
 
-_registry: dict[str, "Experiment"] = {}
+STUDIES = "course_lib.studies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,31 +36,31 @@ class Experiment:
         return imports.closure_hash([self.run.__module__], stop=stop)
 
 
-def experiment(name: str, config: Any) -> Callable:
-    """Register the decorated function as the experiment ``name`` ("stem/topic")."""
+def experiment(*, config: Any) -> Callable:
+    """Mark a study's function as its experiment; the module's path is the experiment's name."""
 
-    def register(run: Callable) -> Callable:
-        _registry[name] = Experiment(name=name, config=config, run=run)
+    def mark(run: Callable) -> Callable:
+        name = run.__module__.removeprefix(f"{STUDIES}.").replace(".", "/")
+        run.experiment = Experiment(name=name, config=config, run=run)
         return run
 
-    return register
+    return mark
 
 
 def names() -> list[str]:
-    """Every experiment of the book, found in the chapters' experiments modules."""
-    for package in pkgutil.iter_modules(course_lib.__path__):
-        spec = f"course_lib.{package.name}.experiments"
-        if package.ispkg and importlib.util.find_spec(spec):
-            importlib.import_module(spec)
-    return sorted(_registry)
+    """Every experiment of the book, by the modules that mark one."""
+    folder = imports.module_path(STUDIES).parent
+    found = [p for p in folder.glob("*/*.py") if "\n@experiment(" in p.read_text(encoding="utf-8")]
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in found)
 
 
 def get(name: str) -> Experiment:
     """The experiment of that name. Raises ValueError that lists the known ones."""
-    known = names()
-    if name not in known:
-        raise ValueError(f"{name!r} is no experiment: expected one of {', '.join(known)}")
-    return _registry[name]
+    if name not in names():
+        raise ValueError(f"{name!r} is no experiment: expected one of {', '.join(names())}")
+    module = importlib.import_module(f"{STUDIES}.{name.replace('/', '.')}")
+    marked = (getattr(value, "experiment", None) for value in vars(module).values())
+    return next(found for found in marked if isinstance(found, Experiment) and found.name == name)
 
 
 def path_of(name: str) -> Path:
@@ -136,6 +134,6 @@ def stale() -> list[str]:
     found = []
     for name in names():
         path = path_of(name)
-        if not path.exists() or json.loads(path.read_text())["code"] != _registry[name].code:
+        if not path.exists() or json.loads(path.read_text())["code"] != get(name).code:
             found.append(name)
     return found

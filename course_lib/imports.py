@@ -16,9 +16,6 @@ from functools import cache
 from pathlib import Path
 
 ROOT = "course_lib"
-# An experiment is a page that takes too long to be one: such a module may import what a page may,
-# anything. In return nothing imports it but other experiments.
-EXPERIMENTS = (".experiments", "_study")
 ROOT_FOLDER = Path(__file__).resolve().parent
 
 

@@ -13,18 +13,13 @@ from tqdm import tqdm
 
 from course_lib import artifacts, profile, runtime
 from course_lib.alignment.recipe import AlignedConfig, build_aligned
-from course_lib.architecture.model import Decoder, load_model
+from course_lib.architecture.decoder import Decoder, load_model
 from course_lib.artifacts import Artifact, Recipe
-from course_lib.data.recipe import (
-    CorpusConfig,
-    TokenizerConfig,
-    build_corpus,
-    build_tokenizer,
-)
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.recipe import CorpusConfig, TokenizerConfig, build_corpus, build_tokenizer
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.quantize import load_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized
-from course_lib.pretraining.recipe import BaseConfig, build_base
+from course_lib.pretraining.base.recipe import BaseConfig, build_base
 from course_lib.profile import Profile
 from course_lib.sft.recipe import SFTConfig, build_sft
 from course_lib.world import World, WorldConfig

@@ -3,8 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from course_lib.cli import app
-from course_lib.data.shards import write_shards
+from course_lib.cli.main import app
+from course_lib.data.mixing.shards import write_shards
 
 runner = CliRunner()
 

@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import version
 
-from course_lib import doctor
+from course_lib.cli import doctor
 
 
 def test_every_fault_comes_with_a_remedy():

@@ -8,32 +8,34 @@ import pytest
 from course_lib import imports
 
 # A package may import itself, `world`, and these. A name with a dot allows that module alone.
-TABLE = {
+CHAPTERS = {
     "world": set(),
     "architecture": set(),
     "data": set(),
     "pretraining": {"architecture", "data"},
-    "scaling": {"architecture.accounting", "architecture.model"},  # the model for its ModelConfig
+    "scaling": {"architecture.accounting", "architecture.decoder"},  # the model for its ModelConfig
     "distributed": {"architecture", "pretraining"},
     "sft": {"architecture", "data", "pretraining"},
     "alignment": {"architecture", "data", "pretraining", "sft"},
     "evaluation": {"architecture", "data"},
     "deployment": {"architecture", "data"},
-    "checks": {
-        "architecture",
-        "data",
-        "pretraining",
-        "scaling",
-        "distributed",
-        "sft",
-        "alignment",
-        "evaluation",
-        "deployment",
-    },
-    "grading": {"checks", "imports"},  # a grade is known by the code that gave it
 }
 # Artifact keys stay narrow only where the chapters' code knows no profile, store or device rule.
-ROOT_FOR_PACKAGES = {"runtime"}
+ROOT_FOR_CHAPTERS = {"runtime"}
+TABLE = CHAPTERS | {
+    "page": {"data"},
+    "checks": set(CHAPTERS),
+    "grading": {"checks"},
+    "studies": {*CHAPTERS, "page", "checks", "grading"},
+    "cli": {*CHAPTERS, "page", "checks", "grading", "studies"},
+}
+ROOT_FOR = {
+    "page": {"imports", "profile", "runtime"},
+    "checks": {"runtime"},
+    "grading": {"runtime", "imports"},  # a grade is known by the code that gave it
+    "studies": {"artifacts", "experiments", "imports", "lineage", "profile", "runtime"},
+    "cli": {"artifacts", "experiments", "imports", "lineage", "profile", "runtime"},
+}
 
 
 def _relative(module: str) -> str:
@@ -42,12 +44,12 @@ def _relative(module: str) -> str:
 
 def _forbidden(module: str, target: str) -> bool:
     package, other = _relative(module).split(".")[0], _relative(target)
-    if package not in TABLE or other == imports.ROOT or module.endswith(imports.EXPERIMENTS):
+    if package not in TABLE or other == imports.ROOT:
         return False
     if "." not in other and other not in TABLE:
-        return other not in ROOT_FOR_PACKAGES | TABLE[package]
+        return other not in ROOT_FOR.get(package, ROOT_FOR_CHAPTERS)
     allowed = TABLE[package] | {package, "world"}
-    return other not in allowed and other.split(".")[0] not in allowed
+    return not any(other == name or other.startswith(f"{name}.") for name in allowed)
 
 
 def test_packages_import_only_what_the_table_allows():
@@ -60,29 +62,57 @@ def test_packages_import_only_what_the_table_allows():
     assert not found, "\n".join(found)
 
 
-def test_no_package_imports_an_experiment():
+def test_the_root_imports_chapters_in_lineage_alone():
     found = [
         f"{module} imports {target}"
         for module, targets in imports.edges().items()
+        if module.count(".") == 1 and _relative(module) not in {*TABLE, "lineage"}
         for target in targets
-        if target.count(".") == 2
-        and target.endswith(imports.EXPERIMENTS)
-        and not module.endswith(imports.EXPERIMENTS)
+        if target.split(".")[1] in TABLE
     ]
     assert not found, "\n".join(found)
 
 
+def test_no_arrow_between_folders_runs_back_up():
+    """Folders form floors at every depth: between two of one package, imports go one way."""
+    found = []
+    for folder in sorted({m.rpartition(".")[0] for m in imports.module_names()} - {""}):
+        rooms: dict[str, set[str]] = {}
+        for module, targets in imports.edges().items():
+            for target in targets:
+                here, there = _room(folder, module), _room(folder, target)
+                if here and there and here != there:
+                    rooms.setdefault(here, set()).add(there)
+        try:
+            list(TopologicalSorter(rooms).static_order())
+        except CycleError as error:
+            found.append(f"{folder}: " + " → ".join(error.args[1]))
+    assert not found, "\n".join(found)
+
+
+def _room(folder: str, module: str) -> str | None:
+    """The file or folder directly in `folder` that holds the module, or None."""
+    if not module.startswith(f"{folder}."):
+        return None
+    return module.removeprefix(f"{folder}.").split(".")[0]
+
+
 def test_every_package_stands_in_the_table():
     packages = {m.split(".")[1] for m in imports.module_names() if m.count(".") >= 2}
-    assert packages <= set(TABLE) | {"grading"}
+    assert packages == set(TABLE)
 
 
 def test_the_table_forbids_what_it_should():
     assert _forbidden("course_lib.sft.train", "course_lib.alignment.grpo")
     assert _forbidden("course_lib.sft.train", "course_lib.lineage")
-    assert _forbidden("course_lib.scaling.fit", "course_lib.architecture.attention")
-    assert not _forbidden("course_lib.scaling.fit", "course_lib.architecture.accounting")
-    assert not _forbidden("course_lib.sft.experiments", "course_lib.lineage")
+    assert _forbidden(
+        "course_lib.scaling.laws.fit", "course_lib.architecture.attention.dot_product"
+    )
+    assert not _forbidden(
+        "course_lib.scaling.laws.fit", "course_lib.architecture.accounting.formulas"
+    )
+    assert _forbidden("course_lib.grading.judge", "course_lib.studies.grading.demo")
+    assert not _forbidden("course_lib.studies.data.filtering", "course_lib.lineage")
 
 
 def test_no_cycles():
@@ -130,7 +160,7 @@ def test_source_hash_sees_code_alone():
 
 def test_a_name_is_followed_to_the_module_that_defines_it():
     found = imports.imports_of("from course_lib.architecture import Decoder\n")
-    assert found == {"course_lib.architecture.model"}
+    assert found == {"course_lib.architecture.decoder"}
     assert imports.imports_of("from course_lib import runtime") == {"course_lib.runtime"}
     with pytest.raises(ValueError, match="write the import in full"):
         imports.imports_of("from . import model", "course_lib.architecture.x")
@@ -140,6 +170,6 @@ def test_closure_stops_where_told():
     everything = imports.closure(["course_lib.lineage"])
     stopped = imports.closure(["course_lib.lineage"], stop=["course_lib.lineage"])
     assert stopped == {"course_lib.lineage"}
-    assert "course_lib.architecture.model" in everything
+    assert "course_lib.architecture.decoder" in everything
     with pytest.raises(ValueError, match="no module 'course_lib.nothing'"):
         imports.closure(["course_lib.nothing"])

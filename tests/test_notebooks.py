@@ -25,7 +25,7 @@ STEMS = (
 )
 CHAPTERS = [source for source in ALL if source.kind == "book" and source.stem in STEMS]
 SOLUTIONS = [source for source in ALL if source.kind == "solutions"]
-NOT_ON_PAGES = ("course_lib.checks", "course_lib.grading")
+NOT_ON_PAGES = ("course_lib.checks", "course_lib.grading", "course_lib.studies", "course_lib.cli")
 # A page may name these: they are Python's or the page's own words, not course_lib's.
 SHARED_NAMES = {"p", "w", "main", "name", "names"}
 
@@ -50,7 +50,7 @@ def exported() -> dict[str, str]:
     """
     found = {}
     for module in imports.module_names():
-        if module.startswith(NOT_ON_PAGES) or module.endswith(imports.EXPERIMENTS):
+        if module.startswith(NOT_ON_PAGES):
             continue
         tree = ast.parse(imports.module_path(module).read_text(encoding="utf-8"))
         for node in tree.body:

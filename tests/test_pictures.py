@@ -4,9 +4,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from course_lib import atlas, imports, plots, show
-from course_lib.atlas import Stage
-from course_lib.plots import figure
+from course_lib import imports
+from course_lib.page import atlas, plots, show
+from course_lib.page.atlas import Stage
+from course_lib.page.plots import figure
 
 
 @pytest.fixture

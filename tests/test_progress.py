@@ -5,8 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from course_lib.checks import STEMS, _progress, catalogue
-from course_lib.cli import app
+from course_lib.checks import STEMS, catalogue
+from course_lib.checks import progress as _progress
+from course_lib.cli.main import app
 
 runner = CliRunner()
 FIRST = next(iter(catalogue()))

@@ -8,7 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from course_lib import atlas, lineage
+from course_lib import lineage
+from course_lib.page import atlas
 
 REPO = Path(__file__).resolve().parent.parent
 MAP = REPO / "book" / "_assets" / "map.svg"

@@ -88,7 +88,7 @@ def _setup_cell(kind: str) -> NotebookNode:
         lines = [
             f"if {absent}:  # on Colab",
             f"    %pip install --quiet --no-deps {wanted}",
-            "from course_lib import setup; setup.say()",
+            "from course_lib.page import setup; setup.say()",
         ]
     else:
         lines = [

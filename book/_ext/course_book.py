@@ -1,7 +1,7 @@
 """Sphinx extension of this book: where the repository is, links into it, and no thebe.
 
 - The repository's address is read from pyproject.toml, so that it stands in one place.
-- {repo}`course_lib/show.py` links to a file or folder of the repository;
+- {repo}`course_lib/page/show.py` links to a file or folder of the repository;
   {colab}`exercises/sft/chat.ipynb` opens a notebook of it in Colab.
 - Lists of exercises and their pages: exercise_pages.py.
 - Jupyter Book always loads sphinx_thebe, whose script throws on every page: it is taken out.

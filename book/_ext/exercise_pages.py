@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from course_lib.checks import catalogue
-from course_lib.checks._exercise import KINDS, Exercise
+from course_lib.checks.exercise import KINDS, Exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "solutions/"

@@ -2,7 +2,7 @@
 
 from course_lib.alignment.grpo import GrpoConfig, group_advantages, grpo, grpo_loss, mean_kl
 from course_lib.alignment.pairs import collect_pairs, correctness_pairs, written_pairs
-from course_lib.alignment.preference import (
+from course_lib.alignment.preferences import (
     Pair,
     PreferenceConfig,
     dpo_loss,

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from course_lib.alignment.reward import Reward, score
 from course_lib.alignment.rollout import Rollout, rollout
-from course_lib.architecture.model import Decoder
-from course_lib.data.tokenizer import Tokenizer
-from course_lib.pretraining.optim import AdamW, param_groups
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
 from course_lib.world import Question
 

@@ -7,11 +7,11 @@ from the model's own samples are on-policy: both replies are things it really sa
 import random
 from collections.abc import Callable, Sequence
 
-from course_lib.alignment.preference import Pair
+from course_lib.alignment.preferences import Pair
 from course_lib.alignment.reward import Reward
 from course_lib.alignment.rollout import Rollout
-from course_lib.data.chat import reply_ids
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.chat import reply_ids
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.synthetic import encode_prompt
 from course_lib.world import Preference, Question
 

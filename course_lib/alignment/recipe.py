@@ -10,11 +10,11 @@ import torch
 from course_lib import runtime
 from course_lib.alignment.grpo import GrpoConfig, grpo
 from course_lib.alignment.pairs import collect_pairs
-from course_lib.alignment.preference import Pair, PreferenceConfig, train_preferences
+from course_lib.alignment.preferences import Pair, PreferenceConfig, train_preferences
 from course_lib.alignment.reward import strict
 from course_lib.alignment.rollout import rollout
-from course_lib.architecture.model import Decoder, load_model, save_model
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder, load_model, save_model
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.recipe import accuracies, read_world
 from course_lib.world import Question, World
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from course_lib.architecture.model import Decoder
-from course_lib.architecture.sampling import generate
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import generate
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.masking import Example
 from course_lib.sft.synthetic import encode_prompt
 from course_lib.world import Question

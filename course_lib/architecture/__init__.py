@@ -1,14 +1,14 @@
 """The decoder: its mathematics, the model, sampling, accounting, and the bridge to transformers."""
 
-from course_lib.architecture.accounting import (
+from course_lib.architecture.accounting.formulas import (
     count_parameters,
     forward_flops,
     kv_cache_bytes,
     training_flops,
 )
-from course_lib.architecture.attention import GrowingCache
-from course_lib.architecture.model import Decoder, ModelConfig, load_model, save_model
-from course_lib.architecture.sampling import generate
+from course_lib.architecture.attention.dot_product import GrowingCache
+from course_lib.architecture.decoder import Decoder, ModelConfig, load_model, save_model
+from course_lib.architecture.sampling.generate import generate
 
 __all__ = [
     "Decoder",

@@ -9,9 +9,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.architecture.attention import attention_weights, causal_mask
+from course_lib.architecture.attention.dot_product import attention_weights
+from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.config import ModelConfig
-from course_lib.architecture.model import Block, Decoder
+from course_lib.architecture.decoder import Block, Decoder
 from course_lib.architecture.ops import rms_norm, rope, swiglu
 
 

@@ -8,7 +8,7 @@ with inputs that nobody has seen.
 from functools import cache
 from importlib import import_module
 
-from course_lib.checks._exercise import Exercise
+from course_lib.checks.exercise import Exercise
 
 STEMS = (
     "architecture",

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from course_lib.data.clean import clean
-from course_lib.data.dedup import DedupConfig, deduplicate
-from course_lib.data.quality import QualityRules, judge
+from course_lib.data.deduplication.deduplicate import DedupConfig, deduplicate
+from course_lib.data.extraction.clean import clean
+from course_lib.data.filtering.quality import QualityRules, judge
 from course_lib.data.records import Record
 
 

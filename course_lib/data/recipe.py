@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib.data.tokenizer import Tokenizer, train_bpe
+from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.world import World, WorldConfig
 
 SPLITS = ("train", "validation", "test")

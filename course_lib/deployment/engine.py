@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from course_lib.architecture.model import Decoder
-from course_lib.architecture.sampling import next_tokens
-from course_lib.data.chat import prompt_ids
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import next_tokens
+from course_lib.data.tokenization.chat import prompt_ids
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.kv_cache import StaticCache
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
 
 FORMAT = "course rows 1"
 

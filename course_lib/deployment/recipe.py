@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder, load_model
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder, load_model
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.quantize import (
     largest_code,
     load_quantized,

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from course_lib import runtime
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.app import LOOPBACK, MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
 from course_lib.deployment.protocol import Limits

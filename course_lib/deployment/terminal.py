@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from course_lib import runtime
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.quantize import load_quantized
 

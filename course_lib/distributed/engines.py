@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from course_lib.architecture.model import Decoder
+from course_lib.architecture.decoder import Decoder
 from course_lib.distributed.collectives import Wire
 from course_lib.distributed.data_parallel import DataParallel, rows_of_rank, shard_loss
 from course_lib.distributed.sharding import ShardedOptimizer
-from course_lib.pretraining.optim import AdamW, param_groups
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 Batch = tuple[Tensor, Tensor]
 

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
-from course_lib.architecture.model import load_model
+from course_lib.architecture.decoder import load_model
 from course_lib.distributed import engines
 from course_lib.distributed.collectives import Wire, naive_all_reduce, ring_all_reduce
 

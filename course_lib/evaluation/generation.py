@@ -9,10 +9,10 @@ different exams: compare stages with that in mind.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from course_lib.architecture.model import Decoder
-from course_lib.architecture.sampling import generate
-from course_lib.data.chat import prompt_ids, reply_text
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import generate
+from course_lib.data.tokenization.chat import prompt_ids, reply_text
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.evaluation.stats import Interval, wilson
 from course_lib.world import Question, World, reply_of
 

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from course_lib.architecture.model import Decoder
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.evaluation.generation import complete
 from course_lib.evaluation.likelihood import score_pairs, windows
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.tokenization.tokenizer import Tokenizer
 
 ROW_TOKENS = 8_192  # tokens in one forward pass: enough to be fast, small in memory
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from course_lib.checks._exercise import Exercise
-from course_lib.grading.report import slug
-from course_lib.grading.roster import Roster, to_json
+from course_lib.checks.exercise import Exercise
+from course_lib.grading.intake.roster import Roster, to_json
+from course_lib.grading.reports.report import slug
 
 
 class NoNotebook(ValueError):

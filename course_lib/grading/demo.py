@@ -13,8 +13,16 @@ from pathlib import Path
 
 from course_lib.checks import catalogue
 from course_lib.grading.assign import constants_of
-from course_lib.grading.demo_answers import ATTENTION, FUNCTIONS, GOOD, HOSTILE, ROPE, STUBS, WRONG
-from course_lib.grading.roster import plain, read_roster, to_json
+from course_lib.grading.demo_answers import (
+    ATTENTION,
+    FUNCTIONS,
+    GOOD,
+    HOSTILE,
+    ROPE,
+    STUBS,
+    WRONG,
+)
+from course_lib.grading.intake.roster import plain, read_roster, to_json
 
 SEED = 5
 NAMES = (

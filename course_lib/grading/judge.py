@@ -16,11 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 from course_lib.checks import catalogue
-from course_lib.checks._exercise import Exercise
-from course_lib.checks._report import CheckReport
+from course_lib.checks.exercise import Exercise
+from course_lib.checks.report import CheckReport
 from course_lib.grading.outcome import Graded, Result, Submission
-from course_lib.grading.remote import Remote
-from course_lib.grading.sandbox import Limits
+from course_lib.grading.sandbox.bubblewrap import Limits
+from course_lib.grading.sandbox.pool import Pool, Worker
+from course_lib.grading.sandbox.remote import Remote
+from course_lib.grading.sandbox.session import Ended
 from course_lib.grading.screen import (
     clean,
     forbidden_in,
@@ -28,8 +30,6 @@ from course_lib.grading.screen import (
     without_values,
     without_values_in_error,
 )
-from course_lib.grading.session import Ended
-from course_lib.grading.workers import Pool, Worker
 
 SEEDS = 3
 LONGEST = 5  # times the limit, for a check that waits for itself, on a machine that is busy

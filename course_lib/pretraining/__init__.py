@@ -1,9 +1,10 @@
 """Pretraining: the objective, the optimizer, the schedule and the loop that uses them."""
 
-from course_lib.pretraining.monitor import Loss, validation_loss
-from course_lib.pretraining.optim import AdamW, param_groups
-from course_lib.pretraining.schedule import cosine, wsd
-from course_lib.pretraining.train import StepLog, TrainConfig, cross_entropy, train
+from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
+from course_lib.pretraining.loop.validation import Loss, validation_loss
+from course_lib.pretraining.loss import cross_entropy
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
+from course_lib.pretraining.schedules.rates import cosine, wsd
 
 __all__ = [
     "AdamW",

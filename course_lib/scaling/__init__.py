@@ -1,10 +1,10 @@
 """Scaling laws: a corpus of known entropy, a grid of runs, the fit, and the plan for a budget."""
 
-from course_lib.scaling.fit import Law, bootstrap, fit_law, interval, leave_one_out
 from course_lib.scaling.flops import six_nd
-from course_lib.scaling.grid import BranchConfig, trunk_and_branches
-from course_lib.scaling.ledger import Ledger, LedgerConfig
-from course_lib.scaling.plan import HARDWARE, compute_optimal, hoffmann_2022, plan
+from course_lib.scaling.laws.fit import Law, bootstrap, fit_law, interval, leave_one_out
+from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
+from course_lib.scaling.laws.ledger import Ledger, LedgerConfig
+from course_lib.scaling.planning.plan import HARDWARE, compute_optimal, hoffmann_2022, plan
 
 __all__ = [
     "HARDWARE",

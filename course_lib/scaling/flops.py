@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-from course_lib.architecture.accounting import count_parameters, forward_flops, training_flops
-from course_lib.architecture.model import ModelConfig
+from course_lib.architecture.accounting.formulas import (
+    count_parameters,
+    forward_flops,
+    training_flops,
+)
+from course_lib.architecture.decoder import ModelConfig
 
 
 def six_nd(parameters: int | float, tokens: int | float) -> float:

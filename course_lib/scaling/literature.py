@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_lib.scaling.fit import Law
-from course_lib.scaling.plan import Split, besiroglu_2024, compute_optimal, hoffmann_2022
+from course_lib.scaling.laws.fit import Law
+from course_lib.scaling.planning.plan import Split, besiroglu_2024, compute_optimal, hoffmann_2022
 
 PF_DAY = 1e15 * 86_400  # FLOPs of a petaflop a second, for a day: Kaplan's unit of compute
 

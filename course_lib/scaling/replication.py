@@ -17,7 +17,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from course_lib.scaling.fit import Law, objective
+from course_lib.scaling.laws.fit import Law, objective
 
 Array = np.ndarray
 # α, β in steps of 1, a, b in steps of 10, as Hoffmann et al. but sparser: 54 starts, not 4,500.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from course_lib.architecture.model import Decoder
-from course_lib.architecture.sampling import generate
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import generate
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.synthetic import encode_prompt
 from course_lib.world import Question, World, reply_of
 

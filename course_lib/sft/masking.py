@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.data.packing import IGNORED, best_fit
+from course_lib.data.mixing.packing import IGNORED, best_fit
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from course_lib import runtime
-from course_lib.architecture.model import Decoder, load_model, save_model
-from course_lib.data.packing import Packed, pack
-from course_lib.data.tokenizer import Tokenizer
-from course_lib.pretraining.monitor import validation_loss
-from course_lib.pretraining.train import StepLog
+from course_lib.architecture.decoder import Decoder, load_model, save_model
+from course_lib.data.mixing.packing import Packed, pack
+from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.pretraining.loop.train import StepLog
+from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.sft.ask import ask
 from course_lib.sft.synthetic import InstructionConfig, encode, instructions
 from course_lib.sft.train import FineTuneConfig, fine_tune, fresh_embeddings

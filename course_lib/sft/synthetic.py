@@ -8,8 +8,8 @@ import math
 import random
 from dataclasses import dataclass
 
-from course_lib.data.chat import prompt_ids, reply_ids
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.chat import prompt_ids, reply_ids
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.masking import Example
 from course_lib.world import Question, World
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from course_lib.architecture.model import Decoder
-from course_lib.data.packing import Packed, batch
-from course_lib.pretraining.train import StepLog, TrainConfig, train
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.mixing.packing import Packed, batch
+from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.sft.masking import Example, Rows, join_rows, pack_rows
 
 

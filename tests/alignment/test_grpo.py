@@ -12,8 +12,8 @@ from course_lib.alignment.grpo import (
     grpo_loss,
     kl_to_reference,
 )
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.world import World, WorldConfig
 
 

@@ -3,7 +3,7 @@
 from course_lib.alignment.pairs import collect_pairs, correctness_pairs, written_pairs
 from course_lib.alignment.reward import lenient, score, strict
 from course_lib.alignment.rollout import Rollout
-from course_lib.data.tokenizer import train_bpe
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.sft.masking import Example
 from course_lib.world import World, WorldConfig
 

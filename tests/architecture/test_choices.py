@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.architecture.attention import GrowingCache
+from course_lib.architecture.attention.dot_product import GrowingCache
 from course_lib.architecture.config import Latent
-from course_lib.architecture.model import Decoder, ModelConfig, load_model, save_model
-from course_lib.architecture.sampling import generate
+from course_lib.architecture.decoder import Decoder, ModelConfig, load_model, save_model
+from course_lib.architecture.sampling.generate import generate
 from course_lib.architecture.trace import trace
-from tests.architecture.test_model import TINY, lively, tokens
+from tests.architecture.test_decoder import TINY, lively, tokens
 
 LATENT = Latent(kv_rank=10, q_rank=14, d_nope=6, d_rope=4, d_value=8)
 CHOICES = {

@@ -8,7 +8,7 @@ import json
 import torch
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder, ModelConfig, load_model, save_model
+from course_lib.architecture.decoder import Decoder, ModelConfig, load_model, save_model
 
 OLD = {  # what config.json held before there were choices
     "vocab_size": 31,

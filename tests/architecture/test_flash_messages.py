@@ -9,10 +9,10 @@ import sys
 
 SCRIPT = """
 import torch
-from course_lib.architecture.flash import flash_attention
-from course_lib.architecture.latent import LatentAttention
+from course_lib.architecture.flash.tiled import flash_attention
+from course_lib.architecture.attention.latent import LatentAttention
 from course_lib.architecture.ops import rope_tables
-from course_lib.architecture.sinks import sink_softmax
+from course_lib.architecture.attention.sinks import sink_softmax
 
 z = torch.zeros
 layer = LatentAttention(20, 3, kv_rank=4, d_nope=6, d_rope=4, d_value=5, norm_eps=1e-6, layer=0)

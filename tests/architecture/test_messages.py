@@ -11,10 +11,11 @@ import pytest
 
 SCRIPT = """
 import torch
-from course_lib.architecture.attention import GrowingCache, attention, causal_mask
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.attention.dot_product import GrowingCache, attention
+from course_lib.architecture.attention.masks import causal_mask
+from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.ops import layer_norm, rms_norm, rope, rope_tables, swiglu
-from course_lib.architecture.sampling import generate
+from course_lib.architecture.sampling.generate import generate
 
 m = Decoder(ModelConfig(vocab_size=9, d_model=16, n_layers=1, max_seq=8))
 x = torch.zeros(2, 5, dtype=torch.long)

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from course_lib import lineage
-from course_lib.architecture.blocks_study import (
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.positions import yarn_tables
+from course_lib.studies.architecture.blocks import (
     decoder,
     gradient_by_block,
     lessons,
     train_experts,
     undo_residual_scaling,
 )
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.positions import yarn_tables
-from course_lib.architecture.positions_study import (
+from course_lib.studies.architecture.positions import (
     batches,
     loss_by_position,
     newspapers,

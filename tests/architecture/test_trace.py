@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from course_lib.architecture.model import ModelConfig
+from course_lib.architecture.decoder import ModelConfig
 from course_lib.architecture.trace import trace
-from tests.architecture.test_model import TINY, lively, tokens
+from tests.architecture.test_decoder import TINY, lively, tokens
 
 
 @pytest.mark.parametrize("window", [None, 3])

@@ -9,11 +9,11 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from course_lib import widgets
-from course_lib.architecture.activations import gpt_activation_bytes
-from course_lib.architecture.filters import Filters
-from course_lib.architecture.published import PUBLISHED
-from course_lib.architecture.sizes import cache_bytes, forward_flops_a_token, weights
+from course_lib.architecture.accounting.activations import gpt_activation_bytes
+from course_lib.architecture.accounting.published import PUBLISHED
+from course_lib.architecture.accounting.sizes import cache_bytes, forward_flops_a_token, weights
+from course_lib.architecture.sampling.filters import Filters
+from course_lib.page import widgets
 
 
 def javascript(expression: str) -> object:

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from course_lib.checks import catalogue
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 EXERCISES = catalogue()

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from course_lib.checks import _report
-from course_lib.checks._html import as_html
-from course_lib.checks._report import CheckReport, Finding, announce
+from course_lib.checks import report as _report
+from course_lib.checks.html import as_html
+from course_lib.checks.report import CheckReport, Finding, announce
 
 RIGHT = CheckReport("Shares", True, (Finding(True, "two rows"), Finding(True, "many rows")))
 WRONG = CheckReport(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.checks._values import close, copied, describe, difference, in_words, same, size_of
+from course_lib.checks.values import close, copied, describe, difference, in_words, same, size_of
 
 NAN = float("nan")
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.data.character_model import CharacterModel
-from course_lib.data.classifier import QualityClassifier, rubric
-from course_lib.data.junk import MAKERS, junk
-from course_lib.data.language import NO_LANGUAGE, LanguageIdentifier
-from course_lib.data.language_samples import SAMPLES
-from course_lib.data.perplexity import PerplexityRules, bounds, judge_perplexity
-from course_lib.pretraining.ngram import NGram
+from course_lib.data.filtering.character_model import CharacterModel
+from course_lib.data.filtering.classifier import QualityClassifier, rubric
+from course_lib.data.filtering.junk import MAKERS, junk
+from course_lib.data.filtering.language import NO_LANGUAGE, LanguageIdentifier
+from course_lib.data.filtering.language_samples import SAMPLES
+from course_lib.data.filtering.perplexity import PerplexityRules, bounds, judge_perplexity
+from course_lib.pretraining.base.ngram import NGram
 
 ENGLISH = list(SAMPLES["en"])
 

@@ -7,7 +7,7 @@ from course_lib.data.recipe import (
     build_tokenizer,
     read_documents,
 )
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.tokenizer import Tokenizer
 
 CONFIG = CorpusConfig(people=64, documents=200, held_out_documents=40)
 

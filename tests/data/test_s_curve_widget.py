@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from course_lib import widgets
-from course_lib.data.dedup import DedupConfig
+from course_lib.data.deduplication.deduplicate import DedupConfig
+from course_lib.page import widgets
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node runs the script")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.data.tokenization.tokenizer import train_bpe
 
 TEXTS = ["Baben lives in Oakby. Question: Where does Baben live?\nAnswer: Oakby.\n"] * 3
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from course_lib.architecture.accounting import kv_cache_bytes
-from course_lib.architecture.attention import GrowingCache
+from course_lib.architecture.accounting.formulas import kv_cache_bytes
+from course_lib.architecture.attention.dot_product import GrowingCache
 from course_lib.deployment.kv_cache import StaticCache, decode_cached, decode_naive
 
 PROMPT = [0, 40, 41, 42]

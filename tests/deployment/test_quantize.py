@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.architecture.families import deepseek
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.presets import deepseek
 from course_lib.deployment.kv_cache import StaticCache
 from course_lib.deployment.quantize import (
     QuantizedLinear,

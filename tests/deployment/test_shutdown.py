@@ -16,7 +16,7 @@ from course_lib.deployment.quantize import quantize_model, save_quantized
 SERVE = """
 import sys, time
 from pathlib import Path
-from course_lib.data.tokenizer import Tokenizer
+from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment import engine, server
 whole = engine.Engine.tokens
 def slow(self, prompt, sampling):

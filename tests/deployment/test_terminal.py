@@ -7,7 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from course_lib.architecture.model import save_model
+from course_lib.architecture.decoder import save_model
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.quantize import load_quantized, quantize_model, save_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.distributed.data_parallel import (
     DataParallel,
     flatten,
@@ -16,7 +16,7 @@ from course_lib.distributed.data_parallel import (
 )
 from course_lib.distributed.local import run_ranks
 from course_lib.distributed.sharding import ShardedOptimizer
-from course_lib.pretraining.optim import AdamW, param_groups
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 CONFIG = ModelConfig(
     vocab_size=11, d_model=8, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=12, max_seq=6

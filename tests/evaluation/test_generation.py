@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.sampling import generate
-from course_lib.data.chat import prompt_ids
-from course_lib.data.tokenizer import train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.sampling.generate import generate
+from course_lib.data.tokenization.chat import prompt_ids
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.evaluation import generation
 from course_lib.evaluation.generation import ask_chat, ask_few_shot, by_kind, complete, mark
 from course_lib.evaluation.harness import encode_marked

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.evaluation.likelihood import (
     NORMALISATIONS,
     Choice,

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.evaluation.stats import (
-    mcnemar,
-    paired_bootstrap,
-    questions_needed,
-    wald,
-    wilson,
-)
+from course_lib.evaluation.stats import mcnemar, paired_bootstrap, questions_needed, wald, wilson
 
 
 def test_wilson_by_hand():

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.grading.attacks import CANARY
 from course_lib.grading.judge import grade_answer
-from course_lib.grading.probe import probe
-from course_lib.grading.sandbox import Limits
-from course_lib.grading.workers import Worker
+from course_lib.grading.sandbox.bubblewrap import Limits
+from course_lib.grading.sandbox.pool import Worker
+from course_lib.grading.sandbox.probe import probe
 
 SECRET = b"of these tests"
 HONEST = "def my_double(x):\n    return 2 * x"

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.grading.assign import NoNotebook, constants_of, variant, write_assignment
-from course_lib.grading.roster import Person, Roster, read_roster
-from course_lib.grading.submission import read_class
+from course_lib.grading.intake.roster import Person, Roster, read_roster
+from course_lib.grading.intake.submission import read_class
 
 
 def exercise(name="data/scale", constants=None):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from course_lib.grading.attacks import ATTACKS, CANARY
-from course_lib.grading.workers import family
+from course_lib.grading.sandbox.pool import family
 
 QUICK = 2.0  # seconds for an answer that runs until it is stopped
 HONEST = "def my_double(x):\n    return 2 * x"

@@ -7,11 +7,11 @@ import torch
 from typer.testing import CliRunner
 
 from course_lib.checks import catalogue
-from course_lib.cli import app
+from course_lib.cli.main import app
 from course_lib.grading.demo import NAMES, write_class
 from course_lib.grading.demo_answers import FUNCTIONS, GOOD, HOSTILE, ROPE, STUBS, WRONG
-from course_lib.grading.roster import read_roster
-from course_lib.grading.submission import read_class
+from course_lib.grading.intake.roster import read_roster
+from course_lib.grading.intake.submission import read_class
 
 runner = CliRunner()
 EXERCISES = catalogue()

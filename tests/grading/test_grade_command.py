@@ -11,10 +11,10 @@ import zipfile
 import pytest
 from typer.testing import CliRunner
 
-from course_lib.cli import app
-from course_lib.grading import probe
+from course_lib.cli.main import app
 from course_lib.grading.demo_answers import GOOD, ROPE, WRONG
-from course_lib.grading.sandbox import NoSandbox
+from course_lib.grading.sandbox import probe
+from course_lib.grading.sandbox.bubblewrap import NoSandbox
 
 runner = CliRunner()
 

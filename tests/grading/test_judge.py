@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from course_lib.checks._exercise import Case
+from course_lib.checks.exercise import Case
 from course_lib.grading.judge import SEEDS, grade, seeds_for
 from course_lib.grading.outcome import Submission
-from course_lib.grading.sandbox import Limits
+from course_lib.grading.sandbox.bubblewrap import Limits
+from course_lib.grading.sandbox.pool import Pool
 from course_lib.grading.screen import clean, forbidden_in, looks_names_up, without_values
-from course_lib.grading.workers import Pool
 
 HONEST = "def my_double(x):\n    return 2 * x"
 

@@ -9,8 +9,8 @@ import jupytext
 import pytest
 
 from course_lib.checks import catalogue
-from course_lib.grading.notebook import Cell
-from course_lib.grading.rebuild import parse, rebuild
+from course_lib.grading.intake.notebook import Cell
+from course_lib.grading.intake.rebuild import parse, rebuild
 
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 EXERCISES = catalogue()

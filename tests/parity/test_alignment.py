@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from course_lib.alignment.grpo import group_advantages, grpo_loss
-from course_lib.alignment.preference import Pair, dpo_loss, ipo_loss, pair_rows, reply_logprobs
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import Tokenizer, train_bpe
+from course_lib.alignment.preferences import Pair, dpo_loss, ipo_loss, pair_rows, reply_logprobs
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import to_llama
+from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
 
 PAD = 0

@@ -7,16 +7,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from course_lib.architecture.accounting import (
+from course_lib.architecture.accounting.formulas import (
     count_parameters,
     forward_flops,
     training_flops,
 )
-from course_lib.architecture.attention import attention, causal_mask, plain_attention
-from course_lib.architecture.interop import from_llama, llama_config, to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.attention.dot_product import attention, plain_attention
+from course_lib.architecture.attention.masks import causal_mask
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import from_llama, llama_config, to_llama
 from course_lib.architecture.ops import rms_norm, softmax, swiglu
-from course_lib.architecture.sampling import filter_logits, generate
+from course_lib.architecture.sampling.generate import filter_logits, generate
 
 SIZES = {
     "grouped, tied": ModelConfig(vocab_size=97, d_model=64, n_layers=3, max_seq=64),

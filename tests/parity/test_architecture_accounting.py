@@ -9,16 +9,13 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.architecture.activations import (
+from course_lib.architecture.accounting.activations import (
     activation_bytes,
     gpt_activation_bytes,
     saved_bytes,
 )
-from course_lib.architecture.attention import GrowingCache
-from course_lib.architecture.latent import LatentAttention
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.published import PUBLISHED, published
-from course_lib.architecture.sizes import (
+from course_lib.architecture.accounting.published import PUBLISHED, published
+from course_lib.architecture.accounting.sizes import (
     Sizes,
     cache_bytes,
     forward_flops_a_token,
@@ -26,6 +23,9 @@ from course_lib.architecture.sizes import (
     training_flops_a_token,
     weights,
 )
+from course_lib.architecture.attention.dot_product import GrowingCache
+from course_lib.architecture.attention.latent import LatentAttention
+from course_lib.architecture.decoder import Decoder, ModelConfig
 
 SIZES = [
     ModelConfig(vocab_size=97, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2, d_ff=176),
@@ -315,7 +315,7 @@ def test_latent_cache_equals_what_a_cache_holds(parity):
 
 @pytest.mark.parametrize("config", SIZES, ids=range(3))
 def test_sizes_agree_with_the_accounting_of_the_course(config):
-    from course_lib.architecture.accounting import (
+    from course_lib.architecture.accounting.formulas import (
         count_parameters,
         forward_flops,
         kv_cache_bytes,

@@ -9,11 +9,10 @@ from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention
 from transformers.models.gpt_oss import modeling_gpt_oss as gpt_oss
 
-from course_lib.architecture.attention import causal_mask
-from course_lib.architecture.latent import LatentAttention, rope_rows_to_half_split
-from course_lib.architecture.masks import padding_mask, safe_softmax
+from course_lib.architecture.attention.latent import LatentAttention, rope_rows_to_half_split
+from course_lib.architecture.attention.masks import causal_mask, padding_mask, safe_softmax
+from course_lib.architecture.attention.sinks import sink_softmax
 from course_lib.architecture.ops import rope_tables
-from course_lib.architecture.sinks import sink_softmax
 
 
 def deepseek(q_rank, interleaved) -> DeepseekV3Attention:

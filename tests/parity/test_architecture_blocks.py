@@ -8,7 +8,13 @@ from transformers.models.mixtral.modeling_mixtral import (
     load_balancing_loss_func,
 )
 
-from course_lib.architecture.moe import MoE, Routing, load_balance_loss, route, router_z_loss
+from course_lib.architecture.blocks.moe import (
+    MoE,
+    Routing,
+    load_balance_loss,
+    route,
+    router_z_loss,
+)
 
 
 def apart(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -13,11 +13,11 @@ from transformers import (
 )
 from transformers.activations import ACT2FN
 
-from course_lib.architecture.families import PRESETS, deepseek, gpt2, mixtral
-from course_lib.architecture.interop import CLASSES, from_transformers, to_transformers
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import CLASSES, from_transformers, to_transformers
+from course_lib.architecture.families.presets import PRESETS, deepseek, gpt2, mixtral
 from course_lib.architecture.ops import gelu_tanh, layer_norm, relu_squared
-from course_lib.architecture.sampling import generate
+from course_lib.architecture.sampling.generate import generate
 
 SMALL = {"vocab_size": 97, "d_model": 64, "n_layers": 3, "max_seq": 64}
 OURS: dict[str, ModelConfig] = {

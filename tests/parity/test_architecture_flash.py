@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import flex_attention
 
-from course_lib.architecture.attention import causal_mask, plain_attention
-from course_lib.architecture.flash import flash_attention
+from course_lib.architecture.attention.dot_product import plain_attention
+from course_lib.architecture.attention.masks import causal_mask
+from course_lib.architecture.flash.tiled import flash_attention
 
 
 def largest_difference(ours, theirs, inputs) -> float:

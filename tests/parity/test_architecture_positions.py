@@ -9,8 +9,8 @@ from transformers.models.gptj.modeling_gptj import apply_rotary_pos_emb
 from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 from transformers.models.xlm.modeling_xlm import create_sinusoidal_embeddings
 
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import to_llama
 from course_lib.architecture.ops import angle_tables, rope_rates, rope_tables
 from course_lib.architecture.positions import (
     alibi_bias,

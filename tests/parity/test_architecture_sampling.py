@@ -11,11 +11,11 @@ from transformers.generation.logits_process import (
     TypicalLogitsWarper,
 )
 
-from course_lib.architecture.beam import beam_search
-from course_lib.architecture.decoding import decode
-from course_lib.architecture.filters import Filters, seen_tokens
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.families.interop import to_llama
+from course_lib.architecture.sampling.beam import beam_search
+from course_lib.architecture.sampling.decoding import decode
+from course_lib.architecture.sampling.filters import Filters, seen_tokens
 from tests.parity.test_architecture import SIZES, lively, tokens
 
 ALONE = {

@@ -6,11 +6,11 @@ import random
 import ftfy
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from course_lib.data.chat import ChatFormat
-from course_lib.data.clean import repair_encoding
-from course_lib.data.pretokenize import COURSE
-from course_lib.data.sources import source
-from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
+from course_lib.data.extraction.clean import repair_encoding
+from course_lib.data.sources.source import source
+from course_lib.data.tokenization.chat import ChatFormat
+from course_lib.data.tokenization.pretokenize import COURSE
+from course_lib.data.tokenization.tokenizer import SPECIAL_TOKENS, train_bpe
 
 
 def reference_bpe(texts, vocab_size):

@@ -7,15 +7,15 @@ from datasketch import MinHash as ReferenceMinHash
 from datasketch import MinHashLSH
 from scipy.stats import chi2_contingency, ks_2samp
 
-from course_lib.data.clusters import Clusters
-from course_lib.data.dedup import DedupConfig, deduplicate, document_keys
-from course_lib.data.embedding_dedup import similar_pairs
-from course_lib.data.minhash import MinHash, buckets, estimate
+from course_lib.data.deduplication.clusters import Clusters
+from course_lib.data.deduplication.deduplicate import DedupConfig, deduplicate, document_keys
+from course_lib.data.deduplication.embeddings import similar_pairs
+from course_lib.data.deduplication.minhash import MinHash, buckets, estimate
+from course_lib.data.deduplication.shingling import jaccard, jaccards, shingles
 from course_lib.data.pipeline import prepare
-from course_lib.data.shingling import jaccard, jaccards, shingles
-from course_lib.data.sources import source
-from course_lib.data.tokenizer import Tokenizer
-from course_lib.data.trove import CleanAndJudge, Decide, LeaveOut, WriteKeys, WriteShards
+from course_lib.data.scale import CleanAndJudge, Decide, LeaveOut, WriteKeys, WriteShards
+from course_lib.data.sources.source import source
+from course_lib.data.tokenization.tokenizer import Tokenizer
 
 DATASKETCH = "datasketch 2.0 MinHash"
 

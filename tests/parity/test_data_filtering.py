@@ -12,10 +12,17 @@ from datatrove.pipeline.filters import (
 )
 from datatrove.utils.text import TERMINAL_PUNCTUATION, split_into_sentences, split_into_words
 
-from course_lib.data.junk import junk
-from course_lib.data.mixing import draw_sources
-from course_lib.data.sources import source
-from course_lib.data.web_rules import C4Rules, FineWebRules, c4, fineweb, gopher, repetition
+from course_lib.data.filtering.junk import junk
+from course_lib.data.filtering.web_rules import (
+    C4Rules,
+    FineWebRules,
+    c4,
+    fineweb,
+    gopher,
+    repetition,
+)
+from course_lib.data.mixing.weights import draw_sources
+from course_lib.data.sources.source import source
 
 
 @cache

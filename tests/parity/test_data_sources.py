@@ -19,17 +19,17 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from course_lib.data.comments import INSULTS, THREATS, comments, harmless
-from course_lib.data.encodings import decode, python_name
-from course_lib.data.extract import blocks
-from course_lib.data.formats import read
-from course_lib.data.planted import planted
-from course_lib.data.privacy import find
-from course_lib.data.recognisers import luhn, mod97
-from course_lib.data.sources import source
-from course_lib.data.toxicity import Lexicon
-from course_lib.data.warc import read_warc
-from course_lib.data.webpages import foreign_pages, web_pages
+from course_lib.data.extraction.encodings import decode, python_name
+from course_lib.data.extraction.extract import blocks
+from course_lib.data.extraction.webpages import foreign_pages, web_pages
+from course_lib.data.privacy.comments import INSULTS, THREATS, comments, harmless
+from course_lib.data.privacy.planted import planted
+from course_lib.data.privacy.protect import find
+from course_lib.data.privacy.recognisers import luhn, mod97
+from course_lib.data.privacy.toxicity import Lexicon
+from course_lib.data.sources.formats import read
+from course_lib.data.sources.source import source
+from course_lib.data.sources.warc import read_warc
 
 
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.gz", "r.parquet"])

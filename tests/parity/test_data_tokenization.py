@@ -8,11 +8,16 @@ import pytest
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from course_lib.data.pretokenize import PATTERNS
-from course_lib.data.sources import source
-from course_lib.data.tokenizer import SPECIAL_TOKENS, train_bpe
-from course_lib.data.unigram import Scores, expected_counts, train_unigram, viterbi
-from course_lib.data.wordpiece import count_pairs, encode_word, pieces_of, train_wordpiece
+from course_lib.data.sources.source import source
+from course_lib.data.tokenization.pretokenize import PATTERNS
+from course_lib.data.tokenization.tokenizer import SPECIAL_TOKENS, train_bpe
+from course_lib.data.tokenization.unigram import Scores, expected_counts, train_unigram, viterbi
+from course_lib.data.tokenization.wordpiece import (
+    count_pairs,
+    encode_word,
+    pieces_of,
+    train_wordpiece,
+)
 
 HARD = [
     "I'LL 'ſ don't 12345  \n\n \n x",

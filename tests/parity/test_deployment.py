@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import to_llama
 from course_lib.deployment.kv_cache import StaticCache, decode_cached, decode_naive
 from course_lib.deployment.quantize import (
     QuantizedLinear,

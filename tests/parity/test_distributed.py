@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from course_lib.architecture.model import Decoder, ModelConfig, save_model
+from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
 from course_lib.distributed.launch import launch
 
 ENGINES = ("our DDP", "our ZeRO", "torch DDP", "torch FSDP2")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy import stats as scipy_stats
 
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import to_llama
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.evaluation.generation import ask_chat
 from course_lib.evaluation.harness import course_lm, hf_lm, run_harness
 from course_lib.evaluation.likelihood import Choice, choose, compression, score_pairs, split_pair

@@ -3,8 +3,8 @@
 import torch
 from torch.nn import functional as F
 
-from course_lib.pretraining.optim import AdamW, param_groups
-from course_lib.pretraining.train import cross_entropy
+from course_lib.pretraining.loss import cross_entropy
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 
 def _network() -> torch.nn.Sequential:

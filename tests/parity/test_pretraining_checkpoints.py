@@ -8,9 +8,9 @@ import torch.distributed.checkpoint as dcp
 from safetensors.torch import load_file
 from torch.nn.parallel import DistributedDataParallel
 
-from course_lib.pretraining.checkpoint import load_checkpoint, save_checkpoint
-from course_lib.pretraining.drill import fork_ranks
-from course_lib.pretraining.ranks import Ranks
+from course_lib.pretraining.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from course_lib.pretraining.real_run.drill import fork_ranks
+from course_lib.pretraining.real_run.ranks import Ranks
 
 STEPS = 10
 

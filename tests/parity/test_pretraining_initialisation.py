@@ -4,9 +4,10 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from course_lib.architecture.families import gpt2
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.initialisation import (
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.presets import gpt2
+from course_lib.pretraining.initialisation.mup import WidthDecoder
+from course_lib.pretraining.initialisation.schemes import (
     GAINS,
     gpt2_,
     he_std,
@@ -14,8 +15,7 @@ from course_lib.pretraining.initialisation import (
     uniform_,
     xavier_std,
 )
-from course_lib.pretraining.mup import WidthDecoder
-from course_lib.pretraining.optim import AdamW
+from course_lib.pretraining.optimizers.adamw import AdamW
 
 INIT = torch.nn.init
 CASES = {

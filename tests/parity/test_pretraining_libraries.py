@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.library import trainer_losses
-from course_lib.pretraining.library_loops import accelerate_losses, lightning_losses
-from course_lib.pretraining.train import TrainConfig, train
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.libraries.loops import accelerate_losses, lightning_losses
+from course_lib.pretraining.libraries.trainer import trainer_losses
+from course_lib.pretraining.loop.train import TrainConfig, train
 
 STEPS = 8
 CONFIG = TrainConfig(steps=40, batch_rows=4, lr=5e-3, log_every=1)

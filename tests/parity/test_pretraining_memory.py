@@ -3,8 +3,12 @@
 import torch
 from torch.nn import functional as F
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.memory import chunked_cross_entropy, recompute_blocks, training_loss
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.memory.step import (
+    chunked_cross_entropy,
+    recompute_blocks,
+    training_loss,
+)
 
 
 def test_chunked_cross_entropy_equals_torchs(parity):

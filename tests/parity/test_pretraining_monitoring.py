@@ -5,10 +5,10 @@ import copy
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.broken import BrokenConfig, round_to_half
-from course_lib.pretraining.metrics import mfu, norm, zero_share
-from course_lib.pretraining.train import cross_entropy
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.loss import cross_entropy
+from course_lib.pretraining.monitoring.broken import BrokenConfig, round_to_half
+from course_lib.pretraining.monitoring.metrics import mfu, norm, zero_share
 
 SHAPE = ModelConfig(vocab_size=97, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, d_ff=80)
 

@@ -10,11 +10,16 @@ import torch
 from bitsandbytes.backends.cpu import ops as cpu_kernels
 from bitsandbytes.functional import create_dynamic_map
 
-from course_lib.pretraining.eight_bit import AdamW8bit, dequantize, dynamic_code, quantize
-from course_lib.pretraining.muon import Muon, newton_schulz
-from course_lib.pretraining.optim import AdamW
-from course_lib.pretraining.optimizers import SGD, Adafactor, Adam, Lion
-from course_lib.pretraining.schedule_free import ScheduleFreeAdamW
+from course_lib.pretraining.optimizers.adamw import AdamW
+from course_lib.pretraining.optimizers.classic import SGD, Adafactor, Adam, Lion
+from course_lib.pretraining.optimizers.eight_bit import (
+    AdamW8bit,
+    dequantize,
+    dynamic_code,
+    quantize,
+)
+from course_lib.pretraining.optimizers.muon import Muon, newton_schulz
+from course_lib.pretraining.optimizers.schedule_free import ScheduleFreeAdamW
 
 STEPS = 100
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.pretraining.fast import FastConfig, fast_loss_of, gradients
-from course_lib.pretraining.precision import (
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.loss import cross_entropy, document_ids
+from course_lib.pretraining.precision.formats import (
     BF16,
     E4M3,
     E5M2,
@@ -14,7 +14,7 @@ from course_lib.pretraining.precision import (
     quantized,
     round_to,
 )
-from course_lib.pretraining.train import cross_entropy, document_ids
+from course_lib.pretraining.speed.fast import FastConfig, fast_loss_of, gradients
 
 
 def values(fmt) -> torch.Tensor:

@@ -9,11 +9,11 @@ from torch.nn import functional as F
 from torch.optim import lr_scheduler
 from transformers import get_scheduler
 
-from course_lib.pretraining import schedules
-from course_lib.pretraining.accumulation import accumulate, gradients, split
-from course_lib.pretraining.clipping import clip_gradients
-from course_lib.pretraining.sanity import fit
-from course_lib.pretraining.schedule import cosine, wsd
+from course_lib.pretraining.loop.sanity import fit
+from course_lib.pretraining.schedules import rates as schedules
+from course_lib.pretraining.schedules.accumulation import accumulate, gradients, split
+from course_lib.pretraining.schedules.clipping import clip_gradients
+from course_lib.pretraining.schedules.rates import cosine, wsd
 
 STEPS, WARM = 200, 20
 

@@ -5,10 +5,10 @@ import torch
 from scipy.optimize import curve_fit, minimize_scalar
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.scaling.fit import Law, fit_law, theta
+from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.scaling.flops import compare
-from course_lib.scaling.plan import besiroglu_2024, compute_optimal, hoffmann_2022
+from course_lib.scaling.laws.fit import Law, fit_law, theta
+from course_lib.scaling.planning.plan import besiroglu_2024, compute_optimal, hoffmann_2022
 
 
 def test_fit_equals_scipy_curve_fit(parity):

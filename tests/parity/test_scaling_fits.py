@@ -4,11 +4,11 @@ import numpy as np
 from scipy.optimize import least_squares, minimize_scalar
 from scipy.stats import kendalltau
 
-from course_lib.scaling.approaches import parabola, power_law
-from course_lib.scaling.fit import DELTA, Law, fit_law, huber, theta
-from course_lib.scaling.plan import besiroglu_2024
+from course_lib.scaling.compute import optimal_tokens, total
+from course_lib.scaling.fits import parabola, power_law
+from course_lib.scaling.laws.fit import DELTA, Law, fit_law, huber, theta
+from course_lib.scaling.planning.plan import besiroglu_2024
 from course_lib.scaling.ranking import kendall_tau
-from course_lib.scaling.reconcile import optimal_tokens, total
 
 TRUTH = Law(E=1.5, A=200.0, a=0.6, B=900.0, b=0.5)
 

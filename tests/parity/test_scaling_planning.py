@@ -1,9 +1,9 @@
 """Plans against what the papers print: inference-aware sizes, repeated data, Kaplan's unit."""
 
-from course_lib.scaling.fit import Law
-from course_lib.scaling.lifetime import effective, lifetime, serving_optimal
+from course_lib.scaling.laws.fit import Law
 from course_lib.scaling.literature import budget_for, kaplan_2020
-from course_lib.scaling.plan import compute_optimal
+from course_lib.scaling.planning.lifetime import effective, lifetime, serving_optimal
+from course_lib.scaling.planning.plan import compute_optimal
 
 
 def test_serving_optimum_equals_sardanas_example(parity):

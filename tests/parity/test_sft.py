@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.architecture.interop import to_llama
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.data.tokenizer import Tokenizer, train_bpe
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.interop import to_llama
+from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.sft.lora import LoraLinear, add_lora, merge_lora
 from course_lib.sft.masking import IGNORED, Example, answer_only, pad_rows, target_logprobs
 from course_lib.sft.synthetic import InstructionConfig, encode, instructions

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from course_lib.pretraining import speedrun_study as study
+from course_lib.studies.pretraining import speedrun as study
 
 TINY = study.SpeedrunConfig(
     core_seconds=0.6,

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.sampling import generate
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.sampling.generate import generate
 from course_lib.scaling.downstream import Answered, answered, metrics, read_answers
 
 

@@ -19,7 +19,7 @@ from course_lib.scaling.literature import (
     slips,
     through,
 )
-from course_lib.scaling.plan import besiroglu_2024, compute_optimal, hoffmann_2022
+from course_lib.scaling.planning.plan import besiroglu_2024, compute_optimal, hoffmann_2022
 
 GOPHER = 5.76e23
 

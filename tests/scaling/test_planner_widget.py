@@ -5,16 +5,16 @@ from dataclasses import asdict
 
 import pytest
 
-from course_lib import widgets
-from course_lib.scaling.cost import bill
-from course_lib.scaling.lifetime import (
+from course_lib.page import widgets
+from course_lib.scaling.planning.cost import bill
+from course_lib.scaling.planning.lifetime import (
     R_PARAMETERS,
     R_TOKENS,
     data_limited,
     muennighoff_2023,
     serving_optimal,
 )
-from course_lib.scaling.plan import (
+from course_lib.scaling.planning.plan import (
     HARDWARE,
     batch_and_rate,
     besiroglu_2024,

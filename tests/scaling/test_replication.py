@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib.scaling.plan import besiroglu_2024
+from course_lib.scaling.planning.plan import besiroglu_2024
 from course_lib.scaling.replication import STARTS, best_of, descend, exponents, like_hoffmann
 
 RUNS = like_hoffmann(besiroglu_2024())

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from course_lib.architecture.accounting import training_flops
-from course_lib.scaling.grid_study import REGIMES, GridConfig, batches, run_size
-from course_lib.scaling.proxies_study import RECIPES
-from course_lib.scaling.world_study import WorldGridConfig
+from course_lib.architecture.accounting.formulas import training_flops
+from course_lib.studies.scaling.grid import REGIMES, GridConfig, batches, run_size
+from course_lib.studies.scaling.proxies import RECIPES
+from course_lib.studies.scaling.world import WorldGridConfig
 
 
 def test_runs_of_a_budget_spend_it():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.architecture.model import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.sft.lora import LoraLinear, add_lora, merge_lora, trainable_share
 
 SIZES = dict(vocab_size=40, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=48)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from course_lib.data.tokenizer import train_bpe
+from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.sft.synthetic import InstructionConfig, encode, encode_prompt, instructions
 from course_lib.world import World, WorldConfig
 

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.architecture.sampling import generate
-from course_lib.data.packing import pack
-from course_lib.pretraining.monitor import validation_loss
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.sampling.generate import generate
+from course_lib.data.mixing.packing import pack
+from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.sft.masking import IGNORED, Example
 from course_lib.sft.train import FineTuneConfig, fine_tune, fresh_embeddings, sft_batches
 

@@ -16,7 +16,7 @@ jupytext:
 
 ```{code-cell} ipython3
 from course_lib import lineage, runtime
-from course_lib.architecture.accounting import count_parameters
+from course_lib.architecture.accounting.formulas import count_parameters
 p = runtime.start("architecture/page")
 model = lineage.model("base")
 ```
@@ -45,7 +45,7 @@ def test_the_key_moves_with_imported_code_alone(monkeypatch):
     edited = "course_lib.sft.train"
     monkeypatch.setattr(keys.imports, "module_hash", lambda m: "x" if m == edited else true_hash(m))
     assert key() == before
-    edited = "course_lib.architecture.model"  # imported by accounting, not by the page
+    edited = "course_lib.architecture.decoder"  # imported by accounting, not by the page
     assert key() != before
 
 

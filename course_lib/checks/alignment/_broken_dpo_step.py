@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.alignment.preference import dpo_loss
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._faults import left_over
+from course_lib.alignment.preferences import dpo_loss
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.faults import left_over
 
 Step = Callable[..., tuple[Tensor, float]]
 PAD = 0

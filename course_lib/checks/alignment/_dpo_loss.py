@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.alignment import preference
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.alignment import preferences as preference
+from course_lib.checks.exercise import Case, Exercise
 
 Loss = Callable[..., Tensor]
 

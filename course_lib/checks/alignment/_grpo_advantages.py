@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib.alignment.grpo import group_advantages
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 EPS = 1e-4
 Advantages = Callable[[Tensor, bool], Tensor]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Three = tuple[float, float, float]
 Estimate = Callable[[Tensor, Tensor, Tensor], Three]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 

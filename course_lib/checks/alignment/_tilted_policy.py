@@ -6,8 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
 
 Two = tuple[float, float]
 Prediction = Callable[[Tensor, Tensor, float], Two]

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.architecture.attention import causal_mask, plain_attention
+from course_lib.architecture.attention.dot_product import plain_attention
+from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.ops import rope, rope_tables
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Step = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 SIZES = (  # rows, query heads, key heads, new tokens, cached tokens, size of a head

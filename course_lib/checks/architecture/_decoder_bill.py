@@ -10,11 +10,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.architecture.accounting import count_parameters, forward_flops, kv_cache_bytes
-from course_lib.architecture.attention import GrowingCache
+from course_lib.architecture.accounting.formulas import (
+    count_parameters,
+    forward_flops,
+    kv_cache_bytes,
+)
+from course_lib.architecture.attention.dot_product import GrowingCache
 from course_lib.architecture.config import ModelConfig
-from course_lib.architecture.model import Decoder
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.architecture.decoder import Decoder
+from course_lib.checks.exercise import Case, Exercise
 
 Bill = tuple[int, int, int]
 SHAPES = (  # layers, query heads, key heads

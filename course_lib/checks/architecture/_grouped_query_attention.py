@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.architecture.attention import causal_mask, document_mask, plain_attention
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.architecture.attention.dot_product import plain_attention
+from course_lib.architecture.attention.masks import causal_mask, document_mask
+from course_lib.checks.exercise import Case, Exercise
 
 SIZES = (  # query heads, key heads, queries, keys, size of a head; one head a group comes first:
     # it separates errors of the softmax from errors of the grouping, and can be printed whole

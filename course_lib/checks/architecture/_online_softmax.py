@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 State = tuple[Tensor, Tensor]
 NextBlock = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], State]

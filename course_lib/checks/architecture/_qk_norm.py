@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.ops import rms_norm, rope, rope_tables
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 EPS = 1e-6
 Pair = tuple[Tensor, Tensor]

@@ -9,8 +9,8 @@ from torch import Tensor
 from course_lib.architecture.ops import rope as turn
 from course_lib.architecture.ops import rope_rates
 from course_lib.architecture.positions import rope_interleaved
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
 
 
 def _cases(seed: int) -> list[Case]:

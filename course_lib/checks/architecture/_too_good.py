@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from course_lib.architecture.attention import causal_mask, plain_attention
+from course_lib.architecture.attention.dot_product import plain_attention
+from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.ops import rms_norm, swiglu
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Weights = Mapping[str, Tensor]
 Block = Callable[[Tensor, Weights, int], Tensor]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.architecture.filters import Filters
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.architecture.sampling.filters import Filters
+from course_lib.checks.exercise import Case, Exercise, Property
 
 TopP = Callable[[Tensor, float], Tensor]
 

@@ -4,8 +4,8 @@ import random
 from collections import Counter
 from itertools import pairwise
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.data.bpe import Pair, merge_pair
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.data.tokenization.bpe import Pair, merge_pair
 
 Words = dict[tuple[int, ...], int]
 

@@ -2,7 +2,7 @@
 
 import random
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 State = dict[str, int]
 Rows = list[tuple[int, int]]

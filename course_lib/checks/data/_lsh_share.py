@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.values import close
 
 DOCUMENTS, WORDS, DRAWS = 150, 3000, 60
 APART = 0.04  # of a share: documents differ, and 9,000 pairs scatter

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 Signatures = list[list[int]]
 Pairs = list[tuple[int, int]]

@@ -4,8 +4,8 @@ import random
 import re
 from collections.abc import Callable
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.data.recognisers import luhn
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.data.privacy.recognisers import luhn
 
 Rule = Callable[[str], bool]
 SIXTEEN = re.compile(r"(?<!\d)\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?!\d)")

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from itertools import product
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Links = list[tuple[str, str]]
 

@@ -2,8 +2,8 @@
 
 import random
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.data.wordpiece import INSIDE, UNKNOWN, encode_word
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.data.tokenization.wordpiece import INSIDE, UNKNOWN, encode_word
 
 Vocabulary = list[str]
 

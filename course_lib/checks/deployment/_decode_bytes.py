@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Told = dict[str, int | float]
 SIZES = (  # layers, query heads, key heads, size of a head, d_ff, vocabulary, bits, batch, context

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
 from course_lib.deployment.quantize import quantize_rows
 
 Rounded = tuple[Tensor, Tensor]

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Event = tuple[str, str, int]
 Played = tuple[list[list[int] | None], dict[str, list[int]]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 
 Call = tuple[Tensor, Tensor, list[int], list[float]]
 SIZES = (  # drafts, how many are kept, vocabulary. Many, since two rules may draw the same token

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._faults import left_over
 from course_lib.checks.distributed.ranks import Group, run_together
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.faults import left_over
 
 Shards = list[tuple[Tensor, Tensor]]
 LR = 0.5

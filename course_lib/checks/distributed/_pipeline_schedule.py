@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from course_lib.checks._exercise import Case, Exercise, Property
+from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.distributed.pipeline import bubble, gpipe, most_held, one_f_one_b, simulate
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise
 from course_lib.checks.distributed.ranks import Cable, run_together
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.distributed.collectives import (
     naive_all_reduce,
     ring_all_gather,

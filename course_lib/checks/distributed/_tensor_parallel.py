@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 SIZES = (  # rows, d_model, d_ff, ranks
     ("two ranks, two hidden numbers each", 2, 3, 4, 2),

@@ -7,9 +7,9 @@ from random import Random
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
 from course_lib.checks.distributed.ranks import Cable, run_together
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.values import close
 from course_lib.distributed.collectives import (
     padded,
     ring_all_gather,

@@ -3,7 +3,7 @@
 import math
 import random
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 TEXTS = (
     ("letters of one byte", "abcdefghij"),

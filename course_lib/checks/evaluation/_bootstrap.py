@@ -7,8 +7,8 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
 
 Results = list[int | float]
 

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 Counts = list[tuple[int, int]]
 

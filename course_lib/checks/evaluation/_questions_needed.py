@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 EXAMS = 20_000
 Z = NormalDist().inv_cdf

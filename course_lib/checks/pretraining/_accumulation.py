@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.pretraining.train import IGNORE
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.pretraining.loss import IGNORE
 
 Parts = list[tuple[Tensor, Tensor]]
 VOCAB, SEQ, FREE = 7, 6, 1e9  # FREE: a norm that no gradient here exceeds

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from copy import deepcopy
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 NAME, PARTIAL = "checkpoint", "checkpoint.partial"
 MOST_CALLS = 50

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 Batches = list[tuple[Tensor, Tensor]]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 Result = tuple[Tensor, float, int]
 Step = Callable[..., Result]

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
-from course_lib.pretraining.metrics import update_ratio as reference
+from course_lib.checks.exercise import Case, Exercise, Property
+from course_lib.checks.values import close
+from course_lib.pretraining.monitoring.metrics import update_ratio as reference
 
 Weights = list[Tensor]
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.checks.scaling._laws import draw, log_uniform
-from course_lib.scaling.fit import Law
-from course_lib.scaling.plan import besiroglu_2024, hoffmann_2022
-from course_lib.scaling.plan import compute_optimal as best_split
+from course_lib.checks.values import close
+from course_lib.scaling.laws.fit import Law
+from course_lib.scaling.planning.plan import besiroglu_2024, hoffmann_2022
+from course_lib.scaling.planning.plan import compute_optimal as best_split
 
 near = partial(close, rtol=1e-3)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.checks.scaling._laws import draw, log_uniform
-from course_lib.scaling.fit import DELTA, Law, theta
-from course_lib.scaling.fit import huber as penalty_of
-from course_lib.scaling.fit import objective as fit_objective
-from course_lib.scaling.plan import besiroglu_2024, hoffmann_2022
+from course_lib.checks.values import close
+from course_lib.scaling.laws.fit import DELTA, Law, theta
+from course_lib.scaling.laws.fit import huber as penalty_of
+from course_lib.scaling.laws.fit import objective as fit_objective
+from course_lib.scaling.planning.plan import besiroglu_2024, hoffmann_2022
 
 Runs = tuple[tuple[float, ...], list[float], list[float], list[float]]
 

@@ -5,9 +5,9 @@ from random import Random
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.checks.scaling._laws import log_uniform
+from course_lib.checks.values import close
 
 
 def _curve(

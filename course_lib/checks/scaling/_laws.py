@@ -3,7 +3,7 @@
 import math
 from random import Random
 
-from course_lib.scaling.fit import Law
+from course_lib.scaling.laws.fit import Law
 
 
 def draw(random: Random, around: Law | None = None) -> dict[str, float]:

@@ -7,12 +7,12 @@ from random import Random
 
 from scipy.optimize import minimize_scalar
 
-from course_lib.checks._exercise import Case, Exercise, Property
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.checks.scaling._laws import draw
-from course_lib.scaling.fit import Law
-from course_lib.scaling.lifetime import serving_optimal, tokens_for, training_optimal
-from course_lib.scaling.plan import besiroglu_2024, hoffmann_2022
+from course_lib.checks.values import close
+from course_lib.scaling.laws.fit import Law
+from course_lib.scaling.planning.lifetime import serving_optimal, tokens_for, training_optimal
+from course_lib.scaling.planning.plan import besiroglu_2024, hoffmann_2022
 
 near = partial(close, rtol=0.02)  # the cost is flat around its lowest point
 

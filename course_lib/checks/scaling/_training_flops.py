@@ -7,9 +7,9 @@ from random import Random
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from course_lib.architecture.model import Decoder, ModelConfig
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.values import close
 
 
 def _cases(seed: int) -> list[Case]:

@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.checks.scaling.runs import Run, ledger
+from course_lib.checks.values import close
 
 Answer = tuple[float, list[float]]
 

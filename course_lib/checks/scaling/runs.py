@@ -4,8 +4,8 @@ import math
 from random import Random
 
 from course_lib.checks.scaling._laws import draw, log_uniform
-from course_lib.scaling.fit import Law
-from course_lib.scaling.plan import compute_optimal
+from course_lib.scaling.laws.fit import Law
+from course_lib.scaling.planning.plan import compute_optimal
 
 Run = dict[str, float | int]
 

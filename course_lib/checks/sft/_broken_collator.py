@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._faults import left_over
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.faults import left_over
 from course_lib.sft.masking import IGNORED
 
 Example = tuple[list[int], list[int]]

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 Messages = list[dict[str, str]]
 EOS, USER, ASSISTANT, END = 256, 257, 258, 259  # bytes are 0..255
@@ -78,7 +78,7 @@ def _template(
     end: Callable[[str], bool] = lambda role: True,
     prompt: Callable[[bool], bool] = lambda generate: generate,
 ) -> list[int]:
-    """The course's format (course_lib.data.chat), with one thing to get wrong at a time."""
+    """The format of course_lib.data.tokenization.chat, with one thing to get wrong at a time."""
     ids = [EOS] if eos else []
     for i, message in enumerate(messages):
         role = message["role"]

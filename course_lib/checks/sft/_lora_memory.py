@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 
 Layers = list[tuple[int, int, bool]]
 Bytes = dict[str, int]

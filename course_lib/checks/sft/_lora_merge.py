@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from course_lib.checks._exercise import Case, Exercise
-from course_lib.checks._values import close
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.values import close
 
 Pair = tuple[Tensor, Tensor]
 SIZES = (  # rows, inputs, outputs, rank, stable

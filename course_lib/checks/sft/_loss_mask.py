@@ -2,7 +2,7 @@
 
 import random
 
-from course_lib.checks._exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise
 from course_lib.sft.masking import IGNORED, answer_only
 
 Tokens = list[int]

@@ -1,0 +1,1 @@
+"""What a decoder costs: parameters, FLOPs, bytes."""

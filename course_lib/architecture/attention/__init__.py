@@ -1,0 +1,1 @@
+"""Attention: the dot product of heads, its masks, latent attention, and sinks."""

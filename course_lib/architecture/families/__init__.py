@@ -1,0 +1,1 @@
+"""Families of decoders, and the way to and from `transformers`."""

@@ -1,0 +1,1 @@
+"""FlashAttention: tile by tile, its traffic counted, and as kernels for a GPU."""

@@ -1,0 +1,1 @@
+"""Choosing tokens: filters, the generation loop, beams, and constraints."""

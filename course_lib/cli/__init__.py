@@ -1,0 +1,1 @@
+"""The ``course`` command: `main` joins its groups of commands, a file each."""

@@ -1,0 +1,247 @@
+"""The commands `course grade` and `course assign`."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+console = Console()
+MIN_SECRET = 16  # bytes
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the commands into the `course` command."""
+    app.command()(grade)
+    app.command()(assign)
+
+
+def _fail(error: Exception) -> typer.Exit:
+    console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
+    return typer.Exit(2)
+
+
+def grade(
+    submissions: Annotated[
+        Path | None, typer.Argument(help="folder, zip or tar of notebooks or .py files")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="the report's folder; again: goes on")] = None,
+    exercises: Annotated[
+        list[str] | None,
+        typer.Option(help="as architecture/rope, or a chapter; all that anybody answered"),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="submissions at a time")] = 2,
+    roster: Annotated[
+        Path | None, typer.Option(help="CSV of the class, or assignment.json of course assign")
+    ] = None,
+    secret_file: Annotated[
+        Path | None, typer.Option(help="what hidden inputs are made from; kept for you if left out")
+    ] = None,
+    title: Annotated[str, typer.Option(help="the assignment's column in Canvas")] = "Exercises",
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-no-sandbox", help="grade without isolation: only code that you trust"
+        ),
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="only say whether isolation works here")
+    ] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="make a class of 30 and grade it")] = False,
+    autograder: Annotated[
+        Path | None, typer.Option(help="write a zip to upload to Gradescope, grade nothing")
+    ] = None,
+    wheel: Annotated[Path | None, typer.Option(help="the course's wheel, for the zip")] = None,
+):
+    """Grade a class: students' code runs behind a wall, and is compared outside it."""
+    if probe:
+        raise typer.Exit(0 if _probe() else 2)
+    try:
+        chosen = _chosen(exercises)
+        key = _secret(secret_file)
+        if autograder:
+            _autograder(autograder, chosen, key, unsafe_no_sandbox, roster, wheel)
+            return
+        if out is None or (submissions is None and not demo):
+            raise ValueError(
+                "course grade SUBMISSIONS --out REPORT, or course grade --demo --out X"
+            )
+        if demo:
+            from course_lib.grading.demo import write_class
+
+            submissions, roster = write_class(out)
+        code = _grade(submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox)
+    except (ValueError, OSError, RuntimeError) as error:  # NoSandbox is a RuntimeError
+        raise _fail(error) from error
+    if code:
+        raise typer.Exit(code)
+
+
+def _probe() -> bool:
+    """Whether the wall stands here, told line by line."""
+    from course_lib.grading.sandbox.probe import probe
+
+    found = probe()
+    for ok, what, remedy in found:
+        mark = "[green]ok[/green]" if ok else "[red]no[/red]"
+        console.print(f"{mark} {escape(what)}" + ("" if ok else f": {escape(remedy)}"))
+    return all(ok for ok, *_ in found)
+
+
+def _chosen(names: Sequence[str] | None) -> list[str]:
+    """Exercises by name, by chapter, or several with commas. Raises ValueError for unknown ones."""
+    from course_lib.checks import catalogue
+
+    known, chosen = catalogue(), []
+    for name in [part for given in names or [] for part in given.split(",") if part]:
+        found = [k for k in known if name in (k, k.split("/")[0])]
+        if not found:
+            raise ValueError(f"no exercise {name!r}, expected one of {', '.join(known)}")
+        chosen += [k for k in found if k not in chosen]
+    return chosen
+
+
+def _secret(path: Path | None) -> bytes:
+    """The secret, made once and readable by its owner alone."""
+    from course_lib import runtime
+
+    path = path or runtime.home() / "grading.secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+    secret = path.read_bytes().strip()
+    if len(secret) < MIN_SECRET:
+        raise ValueError(f"{path} holds {len(secret)} bytes, expected at least {MIN_SECRET}")
+    return secret
+
+
+def _grade(
+    submissions: Path,
+    out: Path,
+    chosen: Sequence[str],
+    workers: int,
+    roster_path: Path | None,
+    secret: bytes,
+    title: str,
+    unsafe: bool,
+) -> int:
+    """Read, grade, report; the exit code."""
+    from course_lib.checks import catalogue
+    from course_lib.grading import batch as desk
+    from course_lib.grading import judge
+    from course_lib.grading.intake.roster import Roster, read_roster
+    from course_lib.grading.intake.submission import read_class
+    from course_lib.grading.reports.report import write_report
+    from course_lib.grading.sandbox.bubblewrap import Limits
+    from course_lib.grading.sandbox.pool import Pool
+    from course_lib.grading.sandbox.probe import require
+
+    if not unsafe:
+        require()
+    roster = read_roster(roster_path) if roster_path else Roster()
+    exercises, limits = catalogue(), Limits()
+    students, wanted = read_class(submissions, exercises, roster, chosen)
+    if not wanted:
+        raise ValueError(f"{submissions}: no answer to any of the course's exercises")
+    key = desk.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
+    with ExitStack() as stack:
+        bar = stack.enter_context(_bar())
+        task = bar.add_task("grading", total=len(students))
+        pool = stack.enter_context(Pool(limits, walled=not unsafe, ahead=1))
+        outcome = desk.grade_class(
+            [student.submission for student in students],
+            lambda one: judge.grade(one, secret, limits=limits, pool=pool),
+            key,
+            out / "results",
+            workers=workers,
+            progress=lambda done, total, text: _tell(bar, task, done, total, text),
+        )
+    write_report(out, students, outcome, wanted, exercises, title)
+    return _close(out, students, outcome, unsafe)
+
+
+def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
+    """Say what was done, and where it is."""
+    if unsafe:
+        from course_lib.grading.reports.pages import STAMP
+
+        console.print(f"[red]{STAMP}[/red]")
+    done = f"{len(outcome.results)} of {len(students)} students"
+    console.print(f"{done}: {outcome.graded} contents graded, {outcome.kept} kept from before")
+    console.print(f"{out / 'summary.html'}", highlight=False)
+    if outcome.interrupted:
+        console.print("interrupted: the same command goes on from here")
+        return 130
+    return 0
+
+
+def _bar() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+def _tell(bar: Progress, task, done: int, total: int, text: str) -> None:
+    bar.update(task, completed=done, total=total, description=escape(text[:30]) or "grading")
+    if not console.is_terminal:
+        console.print(f"{done} of {total} {escape(text)}", highlight=False)
+
+
+def _autograder(
+    path: Path,
+    chosen: Sequence[str],
+    secret: bytes,
+    unsafe: bool,
+    roster_path: Path | None,
+    wheel: Path | None,
+) -> None:
+    from course_lib.grading.intake.roster import read_roster
+    from course_lib.grading.reports.gradescope import write_autograder
+
+    roster = read_roster(roster_path) if roster_path else None
+    names = chosen or (roster.exercises if roster else ())
+    if not names:
+        raise ValueError("course grade --autograder needs --exercises")
+    write_autograder(
+        path, names, secret, _requirement(), unsafe=unsafe, roster=roster_path, wheel=wheel
+    )
+    console.print(f"{path}: upload it to Gradescope. It holds the secret: give it to nobody else.")
+
+
+def _requirement() -> str:
+    """What pip installs the course from."""
+    from importlib.metadata import metadata
+
+    about = metadata("llm-course")
+    links: Mapping[str, str] = dict(
+        line.split(", ", 1) for line in about.get_all("Project-URL") or []
+    )
+    return f"{about['Name']} @ git+{links['Repository']}"
+
+
+def assign(
+    exercises: Annotated[list[str], typer.Argument(help="as architecture/rope, or a chapter")],
+    roster: Annotated[Path, typer.Option(help="CSV of the class; Canvas's and Moodle's will do")],
+    out: Annotated[Path, typer.Option(help="a folder a student, and assignment.json")],
+    seed: Annotated[int, typer.Option(help="another seed deals other constants")] = 0,
+    notebooks: Annotated[Path, typer.Option(help="the course's exercise notebooks")] = Path(
+        "exercises"
+    ),
+):
+    """Write everyone's notebooks, with constants that differ by student where exercises allow."""
+    from course_lib.checks import catalogue
+    from course_lib.grading.assign import write_assignment
+    from course_lib.grading.intake.roster import read_roster
+
+    try:
+        chosen = _chosen(exercises)
+        made = write_assignment(read_roster(roster), chosen, catalogue(), notebooks, out, seed)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from error
+    console.print(f"{made} notebooks in {out}; keep {out / 'assignment.json'} for course grade")

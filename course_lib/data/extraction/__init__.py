@@ -1,0 +1,1 @@
+"""From bytes to clean text: encodings, the main text of a page, repairs."""

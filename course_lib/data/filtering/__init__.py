@@ -1,0 +1,1 @@
+"""Which documents are worth training on: rules, perplexity, languages, learned classifiers."""

@@ -1,0 +1,1 @@
+"""What a run is fed: how much of each source, packed rows, shards on disk, and the loader."""

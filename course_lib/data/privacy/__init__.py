@@ -1,0 +1,1 @@
+"""Personal data and abuse: recognised, checked, and masked or refused."""

@@ -1,0 +1,1 @@
+"""Where text comes from: the catalogue of sources, file formats, the hub, and data cards."""

@@ -1,0 +1,111 @@
+"""The files of a class, from a folder or an archive: found, not run, links not followed."""
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from course_lib.grading.intake import archive
+from course_lib.grading.intake.notebook import plain_text
+from course_lib.grading.intake.origin import is_junk
+
+SOURCES = (".ipynb", ".py")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+PEOPLE = "submission_metadata.yml"  # Gradescope's list of who handed in what
+
+
+class NoSubmissions(ValueError):
+    """Nothing to grade. The message says what was looked for."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file: its path below the submissions' folder, and its bytes or where they are.
+
+    inside: the path within a student's own archive; path is then the archive's.
+    """
+
+    path: str
+    source: bytes | Path
+    inside: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its path in words."""
+        return f"{self.path}/{self.inside}" if self.inside else self.path
+
+    def read(self) -> bytes:
+        """Its bytes. Raises OSError where they can't be read."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+
+@dataclass
+class Collected:
+    """All files, and those put aside: path -> why, in words for the student."""
+
+    files: list[Found] = field(default_factory=list)
+    aside: dict[str, str] = field(default_factory=dict)
+    people: str = ""
+
+
+def collect(submissions: Path) -> Collected:
+    """Everything that could be an answer, in order of the paths.
+
+    Raises NoSubmissions where there is nothing, and BadArchive where the archive of the whole
+    class is refused; a student's own bad archive is put aside.
+    """
+    found = Collected()
+    if submissions.is_dir():
+        for path, file in _walk(submissions, found):
+            _take(path, file, found)
+    elif submissions.is_file() and submissions.name.lower().endswith(ARCHIVES):
+        for path, data in sorted(
+            archive.read_archive(submissions.read_bytes(), aside=found.aside).items()
+        ):
+            if not is_junk(path):
+                _take(plain_text(path, 400), data, found)
+    elif submissions.is_file() and submissions.name.lower().endswith(SOURCES):
+        _take(submissions.name, submissions, found)
+    else:
+        kinds = ", ".join((*SOURCES, *ARCHIVES))
+        raise NoSubmissions(f"{submissions}: expected a folder, or a file that ends in {kinds}")
+    if not found.files and not found.aside:
+        raise NoSubmissions(f"{submissions}: no notebook (.ipynb), .py file or archive in it")
+    return found
+
+
+def _walk(root: Path, found: Collected) -> Iterator[tuple[str, Path]]:
+    for file in sorted(root.rglob("*")):
+        path = plain_text(file.relative_to(root).as_posix(), 400)
+        if is_junk(path):
+            continue
+        mode = file.lstat().st_mode
+        if stat.S_ISLNK(mode) or any(p.is_symlink() for p in file.parents if root in p.parents):
+            found.aside[path] = "it is a link, which is not followed"
+        elif stat.S_ISREG(mode):
+            yield path, file
+        elif not stat.S_ISDIR(mode):
+            found.aside[path] = "it is a device or a pipe, which is not opened"
+
+
+def _take(path: str, source: bytes | Path, found: Collected) -> None:
+    name = PurePosixPath(path).name
+    if name == PEOPLE:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        found.people = data.decode("utf-8", "replace")
+    elif name.lower().endswith(SOURCES):
+        found.files.append(Found(path, source))
+    elif name.lower().endswith(ARCHIVES):
+        _unpack(Found(path, source), found)
+
+
+def _unpack(outer: Found, found: Collected) -> None:
+    """A student's own archive. One inside another is left alone."""
+    try:
+        inner = archive.read_archive(outer.read())
+    except (archive.BadArchive, OSError) as error:
+        found.aside[outer.path] = f"it was not unpacked: {plain_text(error, 300)}"
+        return
+    for path, data in sorted(inner.items()):
+        if path.lower().endswith(SOURCES) and not is_junk(path):
+            found.files.append(Found(outer.path, data, plain_text(path, 400)))

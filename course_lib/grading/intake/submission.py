@@ -1,0 +1,216 @@
+"""From a folder or an archive to one Submission a student: found, read and put together, not run.
+
+Of a student's files for one exercise the latest try counts (rope.ipynb, rope-1.ipynb,
+rope-2.ipynb), then the last by name; an untouched stub never replaces an answer. What is odd
+is said in the submission's problems.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from course_lib.checks.exercise import Exercise
+from course_lib.grading.intake.collect import Collected, Found, collect
+from course_lib.grading.intake.notebook import Unreadable, cells_of, plain_text
+from course_lib.grading.intake.origin import (
+    Origin,
+    gradescope_people,
+    origin,
+    strip_wrapper,
+    tell_apart,
+)
+from course_lib.grading.intake.rebuild import Answer, Parsed, parse, rebuild
+from course_lib.grading.intake.roster import Person, Roster
+from course_lib.grading.outcome import Submission
+
+MANY = 60  # notebooks of one student; the course has fewer exercises
+
+
+@dataclass(frozen=True)
+class Student:
+    """One student's submission, who that is, and where the platform says it comes from."""
+
+    submission: Submission
+    person: Person
+    origin: Origin | None = None
+
+
+@dataclass
+class _Work:
+    """What is being gathered of one student."""
+
+    answers: dict[str, tuple[tuple[int, str], Answer]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    origin: Origin | None = None
+
+    def take(self, exercise: str, answer: Answer, rank: tuple[int, str]) -> None:
+        """Keep the later of two answers to an exercise."""
+        if exercise not in self.answers:
+            self.answers[exercise] = (rank, answer)
+            return
+        before, old = self.answers[exercise]
+        if before[0] == rank[0] and not (old.stub or answer.stub) and old.source != answer.source:
+            self.problems.append(f"{before[1]} and {rank[1]} both answer {exercise}")
+        if (not answer.stub, rank) > (not old.stub, before):
+            self.answers[exercise] = (rank, answer)
+
+
+def read_class(
+    submissions: Path,
+    exercises: Mapping[str, Exercise],
+    roster: Roster,
+    wanted: Sequence[str] = (),
+    alone: str = "",
+) -> tuple[list[Student], tuple[str, ...]]:
+    """Everybody's work, and the exercises that are graded.
+
+    wanted: their names; left out, those of the roster's assignment, or else all that anybody
+    answered. A student of the roster who handed nothing in has a submission without answers.
+    alone: the name of the one student to whom all files belong, whatever they are called.
+    """
+    collected = collect(submissions)
+    wanted = tuple(wanted or roster.exercises)
+    if unknown := [name for name in wanted if name not in exercises]:
+        raise ValueError(f"no exercise {unknown[0]!r}, there are {', '.join(exercises)}")
+    known = {name: exercises[name] for name in wanted} if wanted else exercises
+    works = _gather(collected, known, submissions.resolve().name, alone)
+    if not wanted:
+        answered = {name for work in works.values() for name in work.answers}
+        wanted = tuple(name for name in exercises if name in answered)
+    people = {student: _person(student, work.origin, roster) for student, work in works.items()}
+    merged = _by_person(works, people)
+    everyone = {person.student: person for person in [*people.values(), *roster.people]}
+    students = [
+        _student(everyone[name], merged.get(name, _Work()), wanted, roster)
+        for name in sorted(everyone, key=str.casefold)
+    ]
+    return students, wanted
+
+
+def _gather(
+    collected: Collected, exercises: Mapping[str, Exercise], whole: str, alone: str
+) -> dict[str, _Work]:
+    paths = [*(file.path for file in collected.files), *collected.aside]
+    depth = strip_wrapper(set(paths))
+    topics = {name.split("/")[1] for name in exercises}
+    short = {path: "/".join(path.split("/")[depth:]) for path in paths}
+    origins = {path: origin(short[path], whole, topics) for path in paths}
+    if alone:
+        origins = {path: replace(o, student=alone, ids=()) for path, o in origins.items()}
+    named = tell_apart(origins.values())
+    people = gradescope_people(collected.people)
+    works: dict[str, _Work] = {}
+    for path, found in origins.items():
+        student = plain_text(named[found.student, found.ids], 100) or "nameless"
+        ids = found.ids + people.get(found.student, ())
+        work = works.setdefault(student, _Work(origin=replace(found, ids=ids)))
+        if path in collected.aside:
+            work.problems.append(f"{short[path]}: {collected.aside[path]}")
+    for file in collected.files:
+        found = origins[file.path]
+        _read(file, found, works[plain_text(named[found.student, found.ids], 100)], exercises)
+    return works
+
+
+def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exercise]) -> None:
+    """Add what one file answers to its student's work."""
+    name = plain_text(file.inside or found.file, 200)
+    work.files.append(name)
+    if len(work.files) > MANY:
+        work.problems.append(f"{name}: file {len(work.files)}, at most {MANY} are read")
+        return
+    try:
+        cells, odd = cells_of(name, file.read())
+    except (Unreadable, OSError) as error:
+        work.problems.append(f"{name}: {plain_text(error, 300)}")
+        return
+    parsed = parse(cells)
+    claimed, unclear = claims(parsed, name, exercises)
+    notes = [*odd, *unclear]
+    for exercise in claimed:
+        answer = rebuild(parsed, exercise, exercises[exercise].answer)
+        work.take(exercise, answer, (found.attempt, name))
+        notes += answer.problems
+    work.problems += [f"{name}: {note}" for note in dict.fromkeys(notes)]
+    if found.late and "handed in late" not in work.problems:
+        work.problems.append("handed in late")
+
+
+def claims(
+    parsed: Parsed, file: str, exercises: Mapping[str, Exercise]
+) -> tuple[list[str], list[str]]:
+    """The exercises that a file answers, and what could not be told.
+
+    By the cells' metadata; where it was stripped, by the function's name, and among exercises that
+    ask for a function of the same name by the file's name or its check.
+    """
+    marked = {cell.exercise for cell in parsed.cells if cell.exercise in exercises}
+    spoken = {exercises[name].answer for name in marked}
+    claimed, unclear = list(marked), []
+    by_function: dict[str, list[str]] = {}
+    for name, exercise in exercises.items():
+        if exercise.answer not in spoken and _attempted(parsed, exercise.answer):
+            by_function.setdefault(exercise.answer, []).append(name)
+    for function, names in by_function.items():
+        if len(names) > 1:
+            names = _likely(parsed, file, names) or names
+        if len(names) == 1:
+            claimed += names
+        else:
+            unclear.append(
+                f"{function} could answer {', '.join(names)}: name the file after the exercise"
+            )
+    return claimed, unclear
+
+
+def _attempted(parsed: Parsed, function: str) -> bool:
+    if parsed.defines(function):
+        return True
+    begins = re.compile(rf"^(async )?def {re.escape(function)}\b", re.MULTILINE)
+    return any(c.number in parsed.broken and begins.search(c.source) for c in parsed.cells)
+
+
+def _likely(parsed: Parsed, file: str, names: Iterable[str]) -> list[str]:
+    """Those whose topic is in the file's name, or whose check the file calls."""
+    topics = {name: name.split("/")[1] for name in names}
+    by_file = [name for name, topic in topics.items() if topic in file]
+    if by_file:
+        longest = max(len(topics[name]) for name in by_file)
+        return [name for name in by_file if len(topics[name]) == longest]
+    code = "\n".join(cell.source for cell in parsed.cells)
+    return [n for n, topic in topics.items() if re.search(rf"\.{topic}(\.variant)?\(", code)]
+
+
+def _person(student: str, found: Origin, roster: Roster) -> Person:
+    return roster.find(student, found.student, *found.ids) or Person(student=student)
+
+
+def _by_person(works: Mapping[str, _Work], people: Mapping[str, Person]) -> dict[str, _Work]:
+    """One student's work may lie under two names: a login and a number."""
+    merged: dict[str, _Work] = {}
+    for student, work in works.items():
+        whole = merged.setdefault(people[student].student, _Work(origin=work.origin))
+        whole.files += work.files
+        whole.problems += work.problems
+        for exercise, (rank, answer) in work.answers.items():
+            whole.take(exercise, answer, rank)
+    return merged
+
+
+def _student(person: Person, work: _Work, wanted: Sequence[str], roster: Roster) -> Student:
+    problems = list(dict.fromkeys(work.problems))
+    given = roster.constants.get(person.student, {})
+    if not work.files and not problems:
+        problems.append("nothing was handed in")
+    elif roster.constants and person.student not in roster.constants:
+        problems.append("not on the roster: graded with the constants that everyone has")
+    submission = Submission(
+        student=person.student,
+        files=tuple(work.files),
+        answers={n: work.answers[n][1].source if n in work.answers else "" for n in wanted},
+        constants={name: given[name] for name in wanted if given.get(name)},
+        problems=tuple(problems[:30]),
+    )
+    return Student(submission, person, work.origin)

@@ -1,0 +1,1 @@
+"""What comes of it: grades, feedback pages, statistics, files for learning platforms."""

@@ -1,0 +1,185 @@
+"""The first process inside the sandbox: forks one process an answer, and ends it when told to.
+
+Lines from the judge come on stdin: `{"open": …}` starts an answer (answering.py), `{"close": …}`
+ends it, the others are handed on to it. On stdout, lines that begin with "<" are the answer's own
+words; lines with "=" are this process's: ready, and how the answer ended.
+
+Importing torch is paid once, before the forks. What one answer leaves behind (processes, files) is
+gone before the next is opened.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+
+from course_lib.checks.gradients import with_gradients
+from course_lib.grading.sandbox.answering import answer
+
+MAX_LINE = 16 << 20
+MAX_OUTPUT = 96 << 20  # of one answer, all its calls together
+DUMPABLE = 4  # of prctl; 0: nobody of the same user may open this process's memory or files
+
+
+class Session:
+    """One answer in a fork: its pipes, its end."""
+
+    def __init__(self, job: dict):
+        mine, self.into = os.pipe()
+        self.out, its = os.pipe()
+        self.pending, self.buffer, self.total = bytearray(), bytearray(), 0
+        self.child = os.fork()
+        if self.child == 0:
+            self._become(job, mine, its)
+        os.close(mine)
+        os.close(its)
+        os.set_blocking(self.into, False)
+        os.set_blocking(self.out, False)
+        self.died = os.pidfd_open(self.child)
+
+    def _become(self, job: dict, mine: int, its: int) -> None:
+        os.close(self.into)
+        os.close(self.out)
+        os.setsid()
+        ctypes.CDLL(None).prctl(DUMPABLE, 1, 0, 0, 0)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        try:
+            answer(job, mine, its, with_gradients)
+        finally:
+            os._exit(0)
+
+    def push(self) -> None:
+        """Hand on as much of the judge's lines as the pipe takes."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            del self.pending[: os.write(self.into, self.pending[: 1 << 16])]
+
+    def pull(self) -> str | None:
+        """Pass on what the answer says; how it ended, if it has."""
+        try:
+            part = os.read(self.out, 1 << 20)
+        except BlockingIOError:
+            return None
+        if not part:
+            return self.how()
+        self.buffer += part
+        self.total += len(part)
+        whole, found, rest = self.buffer.rpartition(b"\n")
+        if found:
+            self.buffer = rest
+            say(b"".join(b"<" + line + b"\n" for line in whole.split(b"\n")))
+        if len(self.buffer) > MAX_LINE or self.total > MAX_OUTPUT:
+            return "too much output"
+        return None
+
+    def how(self) -> str:
+        """How the child came to its end; one that has closed its pipe may need a moment to die."""
+        select.select([self.died], [], [], 0.2)
+        found, status = os.waitpid(self.child, os.WNOHANG)
+        if found and os.WIFSIGNALED(status):
+            return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
+        return "ended without a reply"
+
+    def end(self, alone: bool) -> None:
+        """End whatever the answer started, in whichever session it hides, and clear its files."""
+        with contextlib.suppress(ProcessLookupError):
+            if alone:  # in a process space of our own: everyone but its first process and this one
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.killpg(self.child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        for descriptor in (self.into, self.out, self.died):
+            os.close(descriptor)
+        if alone:
+            for place in ("/tmp", "/dev/shm"):
+                for name in os.listdir(place):
+                    clear(os.path.join(place, name))
+
+
+def clear(path: str) -> None:
+    """Remove what an answer left. The interpreter may itself lie under /tmp: that stays."""
+    with contextlib.suppress(OSError):
+        if os.path.ismount(path):
+            return
+        if any(prefix.startswith(path + "/") for prefix in (sys.prefix, sys.base_prefix)):
+            for name in os.listdir(path):
+                clear(os.path.join(path, name))
+        elif os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.remove(path)
+
+
+def say(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def serve(alone: bool) -> None:
+    """Until the judge closes the pipe."""
+    session, unread = None, b""
+    while True:
+        reads = [0, session.out, session.died] if session else [0]
+        writes = [session.into] if session and session.pending else []
+        readable, writable, _ = select.select(reads, writes, [])
+        if 0 in readable:
+            part = os.read(0, 1 << 20)
+            if not part:
+                return session.end(alone) if session else None
+            *lines, unread = (unread + part).split(b"\n")
+            for line in lines:
+                session = obey(line, session, alone)
+        elif session and (ended := attend(session, readable, writable)):
+            session = over(session, ended, alone)
+
+
+def obey(line: bytes, session: Session | None, alone: bool) -> Session | None:
+    """One line of the judge's; the session that is open afterwards.
+
+    A close may come when the answer has ended by itself, with the next open right behind it.
+    """
+    if line.startswith(b'{"open"'):
+        return Session(json.loads(line)["open"])
+    if session and line.startswith(b'{"close"'):
+        return over(session, "closed", alone)
+    if session:
+        session.pending += line + b"\n"
+    return session
+
+
+def over(session: Session, ended: str, alone: bool) -> None:
+    """End a session and say so: once for each that was opened."""
+    session.end(alone)
+    say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
+
+
+def attend(session: Session, readable: list, writable: list) -> str | None:
+    """Move what there is to move; the word for the session's end, if it has come."""
+    if writable:
+        session.push()
+    if session.out in readable:
+        return session.pull()
+    return session.how() if session.died in readable else None
+
+
+def main() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    alone = sys.argv[1:] == ["alone"] and os.uname().nodename == "grader" and os.getpid() < 10
+    if alone:  # a writable, empty folder is the only place where an answer may leave files
+        os.chdir("/tmp")
+        ctypes.CDLL(None).prctl(DUMPABLE, 0, 0, 0, 0)
+    say(b'={"ready": true}\n')
+    serve(alone)
+
+
+if __name__ == "__main__":
+    main()

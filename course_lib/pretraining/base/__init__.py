@@ -1,0 +1,1 @@
+"""The base model of the course, and the n-gram model that it must beat."""

@@ -1,0 +1,136 @@
+"""The base model: packed rows of the corpus, the training loop, and figures against the floor."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from course_lib import runtime
+from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
+from course_lib.data.mixing.packing import Packed, batch, pack
+from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
+from course_lib.pretraining.loop.validation import validation_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConfig:
+    """Model and run. The vocabulary's size comes from the tokenizer."""
+
+    d_model: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_ff: int
+    seq_len: int
+    steps: int
+    batch_rows: int
+    lr: float
+    seed: int = 0
+
+    def model(self, vocab_size: int) -> ModelConfig:
+        """The decoder's own configuration."""
+        return ModelConfig(
+            vocab_size=vocab_size,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            d_ff=self.d_ff,
+            max_seq=2 * self.seq_len,
+        )
+
+    def run(self) -> TrainConfig:
+        """The training loop's configuration."""
+        return TrainConfig(
+            steps=self.steps, batch_rows=self.batch_rows, lr=self.lr, seed=self.seed, save_every=200
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizedSplit:
+    """A split of the corpus as packed rows, with the generator's own surprisal of it."""
+
+    packed: Packed
+    text_bytes: int
+    floor_nats: float
+
+
+def tokenized_split(corpus: Path, name: str, tokenizer: Tokenizer, seq_len: int) -> TokenizedSplit:
+    """Read ``<name>.jsonl`` of the corpus artifact, encode and pack it."""
+    with (corpus / f"{name}.jsonl").open() as lines:
+        documents = [json.loads(line) for line in lines]
+    texts = [document["text"] for document in documents]
+    return TokenizedSplit(
+        packed=pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id),
+        text_bytes=sum(len(text.encode()) for text in texts),
+        floor_nats=sum(document["nats"] for document in documents),
+    )
+
+
+class Curve:
+    """The run's log, kept on disk as it grows, so that a run that resumes has the whole of it.
+
+    Every ``every`` steps it takes the loss on held-out rows as well.
+    """
+
+    def __init__(self, path: Path, held_out: Packed, eos_id: int, every: int = 200):
+        self.path, self.eos_id, self.every = path, eos_id, every
+        self.held_out = Packed(held_out.inputs[:128], held_out.targets[:128])
+
+    def add(self, log: StepLog, model: Decoder) -> None:
+        """Append a line: step, training loss, and now and then the held-out loss."""
+        line = {"step": log.step, "loss": log.loss, "lr": log.lr, "grad_norm": log.grad_norm}
+        if log.step % self.every == 0:
+            line["held_out"] = validation_loss(model, self.held_out, self.eos_id).per_token
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def save(self, path: Path) -> None:
+        """Write the log in the order of steps; a step that a resumed run repeats counts once."""
+        lines = {line["step"]: line for line in map(json.loads, self.path.read_text().splitlines())}
+        path.write_text(json.dumps([lines[step] for step in sorted(lines)]))
+
+
+def build_base(
+    config: BaseConfig,
+    parents: dict[str, Path],
+    out: Path,
+    work: Path,
+    progress: Callable[[float, str], None],
+) -> dict[str, float]:
+    """Train the base model on the corpus; figures: its loss and gap on the validation split."""
+    tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
+    rows = tokenized_split(parents["corpus"], "train", tokenizer, config.seq_len).packed
+    held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
+    torch.set_num_threads(runtime.training_threads())
+    generator = torch.Generator().manual_seed(config.seed)
+    model = Decoder(config.model(tokenizer.vocab_size), generator=generator).to(runtime.device())
+
+    curve = Curve(work / "curve.jsonl", held_out.packed, tokenizer.eos_id)
+
+    def report(log: StepLog) -> None:
+        curve.add(log, model)
+        progress(log.step / config.steps, f"step {log.step}, loss {log.loss:.3f}")
+
+    train(
+        model,
+        lambda step: batch(rows, step, config.batch_rows, seed=config.seed),
+        config.run(),
+        eos_id=tokenizer.eos_id,
+        checkpoint=work / "checkpoints",
+        on_log=report,
+    )
+    save_model(model, out)
+    curve.save(out / "curve.json")
+    loss = validation_loss(model, held_out.packed, tokenizer.eos_id)
+    floor = held_out.floor_nats
+    return {
+        "parameters": float(sum(p.numel() for p in model.parameters())),
+        "nats_per_token": loss.per_token,
+        "floor_nats_per_token": floor / loss.tokens,
+        "gap_nats_per_token": (loss.nats - floor) / loss.tokens,
+        "bits_per_byte": loss.bits_per_byte(held_out.text_bytes),
+    }

@@ -1,0 +1,1 @@
+"""Where weights begin, and how that depends on the width."""

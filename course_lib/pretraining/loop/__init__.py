@@ -1,0 +1,1 @@
+"""The training loop, the ladder of sanity checks before it, and the loss on unseen text."""

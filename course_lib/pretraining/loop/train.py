@@ -1,0 +1,185 @@
+"""The training loop: one file, no framework.
+
+``train`` draws batch ``i`` from ``batch_at(i)``, a pure function of the step number. So a run that
+was killed goes on from its checkpoint with the very batches it would have seen, and ends with the
+very same weights. What else a run may need around its steps (other ranks, a veto on an update, a
+reason to stop) comes in through ``Hooks``; see ``run``.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_lib import runtime
+from course_lib.pretraining.checkpoints.checkpoint import (
+    latest_valid,
+    load_checkpoint,
+    save_checkpoint,
+)
+from course_lib.pretraining.loss import IGNORE, Batch, cross_entropy, document_ids
+from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
+from course_lib.pretraining.schedules.rates import wsd
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, how fast. ``warmup`` and ``decay`` are shares of the run (see schedule.wsd)."""
+
+    steps: int
+    batch_rows: int
+    lr: float
+    warmup: float = 0.05
+    decay: float = 0.3
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    seed: int = 0
+    log_every: int = 20
+    save_every: int = 500
+
+    def __post_init__(self):
+        for name in ("steps", "batch_rows", "log_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        if self.lr <= 0 or self.clip <= 0:
+            raise ValueError(f"lr={self.lr}, clip={self.clip}: both must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLog:
+    """One line of a run's log. Loss in nats a token, tokens and seconds since the run began."""
+
+    step: int
+    tokens: int
+    loss: float
+    lr: float
+    grad_norm: float
+    seconds: float
+
+
+class Hooks:
+    """What may happen around a step. These do nothing: one process, which never saves."""
+
+    def begin(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Before the first step: the number of steps that are done already."""
+        return 0
+
+    def gather(self, model: nn.Module, loss: Tensor) -> Tensor:
+        """After the backward pass: make gradients and loss those of all ranks."""
+        return loss
+
+    def allow(self, step: int, model: nn.Module, loss: Tensor, norm: Tensor) -> bool:
+        """Before clipping and the update: whether the weights may move."""
+        return True
+
+    def end(
+        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, last: bool
+    ) -> bool:
+        """After the step: save what must be saved; True ends the run here."""
+        return False
+
+
+class Saving(Hooks):
+    """Save every so many steps and at the end; begin from the newest checkpoint that is whole."""
+
+    def __init__(self, folder: Path, every: int):
+        self.folder, self.every = folder, every
+
+    def begin(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Go on from the newest valid checkpoint, where there is one."""
+        newest = latest_valid(self.folder)
+        return load_checkpoint(newest, model, optimizer)["step"] if newest else 0
+
+    def end(
+        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, last: bool
+    ) -> bool:
+        """Save where it is due."""
+        if last or step % self.every == 0:
+            save_checkpoint(self.folder, step, model, optimizer)
+        return False
+
+
+def train(
+    model: nn.Module,
+    batch_at: Callable[[int], Batch],
+    config: TrainConfig,
+    *,
+    eos_id: int | None = None,
+    checkpoint: Path | None = None,
+    on_log: Callable[[StepLog], None] | None = None,
+    loss_fn: Callable[..., Tensor] = cross_entropy,
+    until: int | None = None,
+    hooks: Hooks | None = None,
+) -> list[StepLog]:
+    """Train ``model`` in place and return the log.
+
+    ``batch_at(step)`` gives (inputs, targets), both [batch seq], targets -100 where there is no
+    loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``, a
+    folder, the run saves there every ``save_every`` steps and goes on from what is there. ``until``
+    stops early, on the schedule of the whole run. Raises ValueError where the loss stops being
+    finite, and names the step.
+    """
+    last = min(until or config.steps, config.steps)
+    groups = param_groups(model, config.weight_decay)
+    optimizer = AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
+    if hooks is None:
+        hooks = Saving(checkpoint, config.save_every) if checkpoint else Hooks()
+    first = hooks.begin(model, optimizer)
+    forward, where = runtime.compiled(model), next(model.parameters()).device
+    logs, tokens, began = [], 0, time.perf_counter()
+    model.train()
+    for step in range(first, last):
+        inputs, targets = (tensor.to(where) for tensor in batch_at(step))
+        rate, done = _set_rate(optimizer, config, step), step + 1
+        with runtime.autocast():
+            loss = loss_fn(forward(inputs, documents=document_ids(inputs, eos_id)), targets)
+        loss, norm = _backward(model, loss, hooks)
+        moved = hooks.allow(done, model, loss, norm)
+        if moved:
+            nn.utils.clip_grads_with_norm_(model.parameters(), config.clip, norm)
+            optimizer.step()
+        tokens += int((targets != IGNORE).sum())
+        if done % config.log_every == 0 or done == last or step == 0:
+            if moved:
+                _require_finite(loss, done)
+            seconds = time.perf_counter() - began
+            log = StepLog(
+                step=done,
+                tokens=tokens,
+                loss=loss.item(),
+                lr=rate,
+                grad_norm=norm.item(),
+                seconds=seconds,
+            )
+            logs.append(log)
+            if on_log:
+                on_log(log)
+        if hooks.end(done, model, optimizer, last=done == last):
+            break
+    model.eval()
+    return logs
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int) -> float:
+    multiplier = wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
+    for group in optimizer.param_groups:
+        group["lr"] = config.lr * multiplier
+    return config.lr * multiplier
+
+
+def _backward(model: nn.Module, loss: Tensor, hooks: Hooks) -> tuple[Tensor, Tensor]:
+    """Fresh gradients of the loss; returns the loss (of all ranks) and the gradients' norm."""
+    model.zero_grad(set_to_none=True)
+    loss.backward()
+    loss = hooks.gather(model, loss)
+    return loss, nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+
+
+def _require_finite(loss: Tensor, step: int) -> None:
+    if not torch.isfinite(loss):
+        raise ValueError(f"loss = {loss.item()} at step {step}: lower lr or look at the batch")

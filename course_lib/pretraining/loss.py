@@ -1,0 +1,30 @@
+"""The loss of pretraining, and what its batches hold: targets left out, documents kept apart."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+IGNORE = -100
+Batch = tuple[Tensor, Tensor]
+
+
+def cross_entropy(
+    logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
+) -> Float[Tensor, ""]:
+    """Mean of -log p(target) in nats over the targets that are not -100.
+
+    -log softmax(z)_y = logsumexp(z) - z_y. The library twin is torch.nn.functional.cross_entropy.
+    Raises ValueError where every target is -100: there is no mean of nothing.
+    """
+    kept = targets != IGNORE
+    if not kept.any():
+        raise ValueError("targets: all are -100, so there is no token to take the loss of")
+    logits = logits.float()
+    picked = logits.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    return ((logits.logsumexp(-1) - picked) * kept).sum() / kept.sum()
+
+
+def document_ids(
+    inputs: Int[Tensor, "batch seq"], eos_id: int | None
+) -> Int[Tensor, "batch seq"] | None:
+    """Which document of its row each token belongs to: one more at every ``eos_id``."""
+    return None if eos_id is None else (inputs == eos_id).cumsum(1)

@@ -1,0 +1,1 @@
+"""What to measure on a run, and how to name its fault."""

@@ -1,0 +1,1 @@
+"""Optimizers from scratch: AdamW and its relatives."""

@@ -1,0 +1,1 @@
+"""Number formats, and one model trained in each."""

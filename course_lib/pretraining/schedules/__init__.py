@@ -1,0 +1,1 @@
+"""Learning rate and batch over a run: curves, accumulation, clipping, noise, sweeps."""

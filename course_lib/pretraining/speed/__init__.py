@@ -1,0 +1,1 @@
+"""The fast path, and the peers that it is measured against."""

@@ -1,0 +1,1 @@
+"""The parametric law: its fit, and the grids of runs that it is fitted to."""

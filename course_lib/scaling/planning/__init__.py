@@ -1,0 +1,1 @@
+"""From a budget to a run: sizes, cost, and a model's whole life."""

@@ -1,0 +1,217 @@
+"""Does filtering help? The same model on all, kept and dropped text, at equal tokens.
+
+The corpus is half documentation from this machine and half planted junk, so that the truth is
+known. Four arms: *all*, what the filters *kept*, what they *dropped*, and *truth*, the
+documentation alone. Held-out documentation judges them all.
+"""
+
+import json
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from course_lib import runtime
+from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.data.filtering.junk import junk
+from course_lib.data.filtering.stack import apply, web_stack
+from course_lib.data.mixing.packing import Packed, batch, chunks, pack
+from course_lib.data.records import Record
+from course_lib.data.sources.source import source
+from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
+from course_lib.experiments import experiment
+from course_lib.pretraining.loop.train import TrainConfig, train
+from course_lib.pretraining.loop.validation import validation_loss
+
+MODULES = (
+    "argparse",
+    "asyncio",
+    "calendar",
+    "collections",
+    "concurrent",
+    "csv",
+    "datetime",
+    "decimal",
+    "difflib",
+    "doctest",
+    "email",
+    "fractions",
+    "functools",
+    "heapq",
+    "http",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "random",
+    "sched",
+    "secrets",
+    "selectors",
+    "shelve",
+    "shutil",
+    "smtplib",
+    "socket",
+    "ssl",
+    "statistics",
+    "string",
+    "subprocess",
+    "tarfile",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "timeit",
+    "traceback",
+    "turtle",
+    "types",
+    "typing",
+    "unittest",
+    "urllib",
+    "uuid",
+    "warnings",
+    "weakref",
+    "wsgiref",
+    "xml",
+    "zipfile",
+)
+ARMS = ("all", "kept", "dropped", "truth")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilteringConfig:
+    """Sizes of the study. Tokens an arm: steps x rows x seq_len."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    least_words: int = 50  # shorter docstrings aren't documents of a web crawl's kind
+    steps: int = 80
+    rows: int = 8
+    seq_len: int = 128
+    vocab_size: int = 1024
+    lr: float = 4e-3
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documentation in three parts, and junk of as many characters as the training part."""
+
+    trusted: list[Record]
+    train: list[Record]
+    held_out: list[Record]
+    junk: list[Record]
+
+    @property
+    def mixed(self) -> list[Record]:
+        """Documentation and junk in one random order: the crawl that a filter meets."""
+        both = [*self.train, *self.junk]
+        random.Random(1).shuffle(both)
+        return both
+
+
+def corpus(config: FilteringConfig) -> Corpus:
+    """Whole documents go to one part each: 20 % trusted, 15 % held out, the rest training."""
+    docs = [
+        record
+        for record in source("python_docs", kinds=("reference", "docstring"), modules=MODULES)
+        if len(record.text.split()) >= config.least_words
+    ]
+    random.Random(0).shuffle(docs)
+    a, b = len(docs) // 5, len(docs) // 5 + len(docs) * 3 // 20
+    trusted, held_out, rest = docs[:a], docs[a:b], docs[b:]
+    room = sum(len(record.text) for record in rest)
+    planted = []
+    for record in junk([r.text for r in rest], 10 * len(rest), seed=0):
+        planted.append(record)
+        room -= len(record.text)
+        if room <= 0:
+            break
+    return Corpus(trusted, rest, held_out, planted)
+
+
+def arms(parts: Corpus) -> dict[str, list[Record]]:
+    """The documents of each arm."""
+    filtered = apply(web_stack([r.text for r in parts.trusted]), parts.mixed)
+    dropped = [record for record, _ in filtered.dropped]
+    return {"all": parts.mixed, "kept": filtered.kept, "dropped": dropped, "truth": parts.train}
+
+
+def fit_tokenizer(parts: Corpus, config: FilteringConfig) -> Tokenizer:
+    """One tokenizer for every arm, trained on everything: no arm is favoured by it."""
+    return train_bpe([record.text for record in parts.mixed], config.vocab_size)
+
+
+def rows_of(records: Sequence[Record], tokenizer: Tokenizer, seq_len: int) -> Packed:
+    """Documents cut into pieces that fit a row, then packed."""
+    ids = tokenizer.encode_batch([record.text for record in records])
+    return pack([p for doc in ids for p in chunks(doc, seq_len - 1)], seq_len, tokenizer.eos_id)
+
+
+def train_arm(
+    rows: Packed,
+    held_out: Packed,
+    held_out_bytes: int,
+    tokenizer: Tokenizer,
+    config: FilteringConfig,
+    seed: int,
+) -> float:
+    """Train a fresh small model on an arm; its bits a byte on the held-out documentation."""
+    shape = ModelConfig(
+        vocab_size=tokenizer.vocab_size,
+        d_model=96,
+        n_layers=2,
+        n_heads=3,
+        n_kv_heads=1,
+        d_ff=256,
+        max_seq=config.seq_len,
+    )
+    model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
+    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
+    eos = tokenizer.eos_id
+    train(model, lambda step: batch(rows, step, config.rows, seed), run, eos_id=eos)
+    return validation_loss(model, held_out, eos).bits_per_byte(held_out_bytes)
+
+
+@experiment(config=FilteringConfig())
+def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
+    """Bits a byte of every arm and seed, and how much text each arm had."""
+    parts = corpus(config)
+    tokenizer, groups = fit_tokenizer(parts, config), arms(parts)
+    held_out = rows_of(parts.held_out, tokenizer, config.seq_len)
+    size = sum(len(record.text.encode()) for record in parts.held_out)
+    runs = []
+    for number, (seed, arm) in enumerate((s, a) for s in config.seeds for a in ARMS):
+        progress(number / (len(config.seeds) * len(ARMS)), f"seed {seed}: {arm}")
+        done = work / f"{arm}-{seed}.json"
+        if not done.exists():
+            rows = rows_of(groups[arm], tokenizer, config.seq_len)
+            began = runtime.cpu_seconds()
+            figure = train_arm(rows, held_out, size, tokenizer, config, seed)
+            spent = round(runtime.cpu_seconds() - began, 1)
+            done.write_text(
+                json.dumps(
+                    {"arm": arm, "seed": seed, "bits_per_byte": figure, "core_seconds": spent}
+                )
+            )
+        runs.append(json.loads(done.read_text()))
+    texts = {
+        arm: {
+            "documents": len(group),
+            "characters": sum(len(r.text) for r in group),
+            "junk": sum(r.source == "junk" for r in group),
+        }
+        for arm, group in groups.items()
+    }
+    return {"runs": runs, "arms": texts, "config": asdict(config)}
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half the width of its 95 % interval, by Student's t over the seeds."""
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"{n} value(s): an interval needs at least 2")
+    quantile = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}.get(n, 2.3)
+    mean = sum(values) / n
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
+    return mean, quantile * spread / math.sqrt(n)

@@ -1,0 +1,158 @@
+"""The desk: each content once, in parallel, and nothing that was done is lost."""
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from course_lib.checks.exercise import Case, Exercise
+from course_lib.grading.batch import Key, grade_class
+from course_lib.grading.outcome import Graded, Result, Submission
+
+ADD = Exercise(
+    name="data/add",
+    title="Adding",
+    answer="my_add",
+    kind="warm-up",
+    minutes=5,
+    points=10,
+    cases=lambda seed: [Case("a number", (seed,))],
+    reference=lambda x: x + 1,
+    mistakes={"You subtract.": lambda x: x - 1},
+)
+KEY = Key(secret=b"secret", exercises={"data/add": ADD})
+
+
+def handed_in(student, source, **more):
+    return Submission(student=student, answers={"data/add": source}, **more)
+
+
+class Judge:
+    """Stands for the judge: counts its calls."""
+
+    def __init__(self, seconds=0.0):
+        self.seen, self.seconds, self.at_once, self.most = [], seconds, 0, 0
+        self.lock = threading.Lock()
+
+    def __call__(self, submission):
+        with self.lock:
+            self.seen.append(submission.student)
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        time.sleep(self.seconds)
+        with self.lock:
+            self.at_once -= 1
+        source = submission.answers["data/add"]
+        if source == "fails":
+            raise RuntimeError("a bug of ours <b>")
+        graded = Graded(
+            exercise="data/add",
+            points=float(len(source)),
+            out_of=10,
+            status="partly",
+            tests=((True, "a number"), (False, "another")),
+            seconds=0.5,
+        )
+        return Result(student=submission.student, digest="", graded=(graded,), seconds=0.5)
+
+
+def test_equal_answers_are_graded_once_and_kept_for_the_next_run(tmp_path):
+    judge = Judge()
+    class_ = [handed_in("ann", "x"), handed_in("bob", "x", problems=("late",)), handed_in("cy", "")]
+    first = grade_class(class_, judge, KEY, tmp_path)
+    assert sorted(judge.seen) == ["ann", "cy"]
+    assert (first.graded, first.kept) == (2, 0)
+    assert [first.results[s].points for s in ("ann", "bob", "cy")] == [1, 1, 0]
+    assert first.results["bob"].student == "bob" and first.results["bob"].problems == ("late",)
+    again = grade_class([*class_, handed_in("dan", "xyz")], judge, KEY, tmp_path)
+    assert judge.seen[2:] == ["dan"] and (again.graded, again.kept) == (1, 2)
+    assert again.results["bob"] == first.results["bob"]
+    assert len(list(tmp_path.glob("*.json"))) == 3
+
+
+def test_what_could_change_a_grade_changes_the_digest():
+    one = handed_in("ann", "x")
+    digest = KEY.digest(one)
+    assert digest == KEY.digest(replace(one, student="bob", files=("a.py",), problems=("late",)))
+    others = [
+        KEY.digest(handed_in("ann", "y")),
+        KEY.digest(replace(one, constants={"data/add": {"K": 2}})),
+        replace(KEY, secret=b"other", codes={}).digest(one),
+        replace(KEY, limits="less", codes={}).digest(one),
+        replace(KEY, sandboxed=False, codes={}).digest(one),
+        replace(KEY, codes={"data/add": "changed"}).digest(one),
+    ]
+    assert len({digest, *others}) == 7
+
+
+def test_no_file_holds_the_secret_or_the_name(tmp_path):
+    grade_class([handed_in("ann-the-student", "x")], Judge(), KEY, tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert "secret" not in file.read_text() and "ann-the" not in file.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"graded": [{}]}', '{"graded": 3}', "\0"])
+def test_a_damaged_result_is_graded_again(tmp_path, text):
+    judge, one = Judge(), handed_in("ann", "xx")
+    (tmp_path / f"{KEY.digest(one)}.json").write_text(text)
+    assert grade_class([one], judge, KEY, tmp_path).results["ann"].points == 2
+    assert judge.seen == ["ann"]
+
+
+def test_workers_grade_at_the_same_time(tmp_path):
+    judge, told = Judge(0.2), []
+    class_ = [handed_in(str(i), "x" * i) for i in range(4)]
+    grade_class(class_, judge, KEY, tmp_path, workers=2, progress=lambda *said: told.append(said))
+    assert judge.most == 2
+    assert [(done, total) for done, total, _ in told] == [(i, 4) for i in range(5)]
+
+
+def test_an_error_of_ours_is_that_students_alone_and_tried_again(tmp_path):
+    judge = Judge()
+    outcome = grade_class([handed_in("ann", "fails"), handed_in("bob", "x")], judge, KEY, tmp_path)
+    (failed,) = outcome.results["ann"].graded
+    assert failed.status == "not graded" and failed.out_of == 10
+    assert "RuntimeError: a bug of ours" in failed.review
+    assert outcome.results["bob"].points == 1
+    grade_class([handed_in("ann", "fails")], judge, KEY, tmp_path)
+    assert judge.seen.count("ann") == 2
+
+
+class NoSandbox(RuntimeError):
+    """Stands for the wall's."""
+
+
+def test_without_isolation_everything_stops(tmp_path):
+    def judge(submission):
+        raise NoSandbox("bubblewrap is missing")
+
+    with pytest.raises(NoSandbox, match="bubblewrap"):
+        grade_class([handed_in("ann", "x")], judge, KEY, tmp_path)
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_an_interruption_keeps_what_is_done_and_the_next_run_goes_on(tmp_path):
+    judge = Judge(0.05)
+    class_ = [handed_in(f"s{i}", "x" * i) for i in range(8)]
+
+    def stop(done, total, text):
+        if done == 2 and not text.startswith("interrupted"):
+            raise KeyboardInterrupt
+
+    first = grade_class(class_, judge, KEY, tmp_path, workers=2, progress=stop)
+    assert first.interrupted and 2 <= len(first.results) < 8
+    assert len(list(tmp_path.glob("*.json"))) == len(judge.seen) == len(first.results)
+    second = grade_class(class_, judge, KEY, tmp_path)
+    assert not second.interrupted and len(second.results) == 8
+    assert sorted(judge.seen) == sorted(f"s{i}" for i in range(8))
+
+
+def test_a_result_is_plain_json(tmp_path):
+    grade_class([handed_in("ann", "x")], Judge(), KEY, tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    assert json.loads(file.read_text())["graded"][0]["tests"] == [
+        [True, "a number"],
+        [False, "another"],
+    ]
