@@ -179,6 +179,7 @@ def test_bad_requests_name_the_field(url, fields, status, code, param):
         (b'{"model": "\xff"}', 400, None),
         (b"x" * 5_000, 413, "body_too_large"),
     ],
+    ids=["a cut object", "4,000 lists", "null", "no UTF-8", "too large"],
 )
 def test_bad_bodies(url, content, status, code):
     answer = httpx.post(f"{url}/chat/completions", content=content, headers=headers())
