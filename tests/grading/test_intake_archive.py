@@ -7,7 +7,6 @@ import stat
 import tarfile
 import warnings
 import zipfile
-from functools import partial
 
 import pytest
 
@@ -24,8 +23,13 @@ def zipped(*entries, compression=zipfile.ZIP_DEFLATED):
     return buffer.getvalue()
 
 
-def tarred(*infos, pack=partial(gzip.compress, mtime=0)):
-    """A tar of (TarInfo, bytes), packed; gzip would put the present second into its header."""
+def gzipped(data):
+    """Without the present second, which gzip would put into its header."""
+    return gzip.compress(data, mtime=0)
+
+
+def tarred(*infos, pack=gzipped):
+    """A tar of (TarInfo, bytes), packed."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for info, data in infos:
