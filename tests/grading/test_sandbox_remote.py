@@ -195,7 +195,7 @@ def test_four_calls_at_once_may_wait_for_each_other(remote):
 
 
 def test_the_end_is_told_to_every_call_that_waits(remote):
-    answer = remote("def answer():\n    while True: pass", seconds=1.0)
+    answer = remote("def answer():\n    while True: pass", seconds=5.0)
     ended = []
 
     def run():
