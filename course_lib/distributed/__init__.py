@@ -1,7 +1,7 @@
 """One step on many ranks: collectives, data parallelism, sharding, their cost, and a launcher."""
 
 from course_lib.distributed.collectives import (
-    Wire,
+    Transport,
     all_reduce_bytes,
     naive_all_reduce,
     ring_all_gather,
@@ -15,7 +15,7 @@ from course_lib.distributed.sharding import ShardedOptimizer
 __all__ = [
     "DataParallel",
     "ShardedOptimizer",
-    "Wire",
+    "Transport",
     "all_reduce_bytes",
     "launch",
     "naive_all_reduce",
