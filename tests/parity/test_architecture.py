@@ -12,7 +12,7 @@ from course_lib.architecture.accounting.formulas import (
     forward_flops,
     training_flops,
 )
-from course_lib.architecture.attention.dot_product import attention, plain_attention
+from course_lib.architecture.attention.dot_product import kernel_mask, plain_attention
 from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import from_llama, llama_config, to_llama
@@ -98,12 +98,14 @@ def test_attention_and_its_gradient(parity, n_kv_heads):
         tolerance=3e-5,
         note=f"output and gradients, fp32, 4 query and {n_kv_heads} key heads",
     )
+    mask = kernel_mask(causal_mask(20), q.dtype)
+    masked = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
     parity(
         stem="architecture",
-        ours="architecture.attention.attention",
+        ours="architecture.attention.kernel_mask",
         tolerance=1e-6,
         reference="architecture.attention.plain_attention",
-        error=apart(attention(q, k, v, causal_mask(20)), ours),
+        error=apart(masked, ours),
         note=f"fp32, 4 query and {n_kv_heads} key heads",
     )
 
