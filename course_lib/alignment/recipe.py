@@ -26,8 +26,8 @@ GRPO_SHARES = {"fact": 0.15, "sum": 0.1, "where": 0.4, "count": 0.35}
 class AlignedConfig:
     """pairs: preference pairs for DPO; grpo_steps: steps of 16 questions with 8 replies each."""
 
-    pairs: int = 600
-    grpo_steps: int = 40
+    pairs: int
+    grpo_steps: int
     seed: int = 0
     preference: PreferenceConfig = field(default_factory=lambda: PreferenceConfig(lr=2e-4))
     exam_questions: int = 100

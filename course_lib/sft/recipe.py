@@ -26,8 +26,8 @@ KINDS = ("fact", "sum", "where", "count", "stranger")
 class SFTConfig:
     """examples: instructions in all; replay_documents: corpus documents to draw replay from."""
 
-    examples: int = 12_000
-    steps: int = 360
+    examples: int
+    steps: int
     seed: int = 0
     rows: int = 7
     replay_rows: int = 3

@@ -18,6 +18,7 @@ from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import from_llama, llama_config, to_llama
 from course_lib.architecture.ops import rms_norm, softmax, swiglu
 from course_lib.architecture.sampling.generate import filter_logits, generate
+from course_lib.profile import CPU
 
 SIZES = {
     "grouped, tied": ModelConfig(vocab_size=97, d_model=64, n_layers=3, max_seq=64),
@@ -34,7 +35,6 @@ SIZES = {
         tied=False,
     ),
 }
-COURSE = ModelConfig(vocab_size=768)  # the sizes of the cpu profile
 
 
 def lively(config: ModelConfig) -> Decoder:
@@ -265,7 +265,7 @@ def test_filters_equal_transformers(parity):
     )
 
 
-@pytest.mark.parametrize("config", [*SIZES.values(), COURSE])
+@pytest.mark.parametrize("config", [*SIZES.values(), CPU.model])
 def test_flops_equal_the_counter(parity, config):
     """The counter sees the written-out products: the CPU's fused kernel is not in its table."""
     model, x = Decoder(config), tokens(config, batch=2, seq=16)

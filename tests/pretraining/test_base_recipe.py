@@ -1,7 +1,10 @@
 """The base recipe gives the same bytes twice, and after a kill."""
 
+from dataclasses import replace
+
 import pytest
 
+from course_lib.architecture.config import ModelConfig
 from course_lib.artifacts import Recipe, ensure, folder, sha256
 from course_lib.data.recipe import CorpusConfig, TokenizerConfig, build_corpus, build_tokenizer
 from course_lib.pretraining.base.recipe import BaseConfig, build_base
@@ -19,14 +22,12 @@ def recipe() -> Recipe:
         parents=(corpus,),
     )
     tiny = BaseConfig(
-        d_model=16,
-        n_layers=1,
-        n_heads=2,
-        n_kv_heads=1,
-        d_ff=24,
+        model=ModelConfig(
+            vocab_size=400, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_ff=24, max_seq=512
+        ),
         seq_len=256,
         steps=205,
-        batch_rows=1,
+        batch_size=1,
         lr=3e-3,
     )
     return Recipe(name="base", build=build_base, config=tiny, parents=(corpus, tokenizer))
@@ -55,3 +56,10 @@ def test_same_bytes_twice_and_after_a_kill(recipe, tmp_path, monkeypatch):
     work = folder(recipe).parents[1] / "work" / folder(recipe).name
     assert latest_valid(work / "checkpoints").name == "step-00000200"
     assert _bytes(recipe) == whole
+
+
+def test_another_vocabulary_than_the_models_is_refused(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    wider = replace(recipe.config, model=replace(recipe.config.model, vocab_size=401))
+    with pytest.raises(ValueError, match="vocab_size=401: the tokenizer has 400"):
+        ensure(replace(recipe, config=wider))

@@ -17,35 +17,19 @@ from course_lib.pretraining.loop.validation import validation_loss
 
 @dataclass(frozen=True, kw_only=True)
 class BaseConfig:
-    """Model and run. The vocabulary's size comes from the tokenizer."""
+    """Model and run: ``batch_size`` packed rows of ``seq_len`` tokens a step."""
 
-    d_model: int
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_ff: int
+    model: ModelConfig
     seq_len: int
     steps: int
-    batch_rows: int
+    batch_size: int
     lr: float
     seed: int = 0
-
-    def model(self, vocab_size: int) -> ModelConfig:
-        """The decoder's own configuration."""
-        return ModelConfig(
-            vocab_size=vocab_size,
-            d_model=self.d_model,
-            n_layers=self.n_layers,
-            n_heads=self.n_heads,
-            n_kv_heads=self.n_kv_heads,
-            d_ff=self.d_ff,
-            max_seq=2 * self.seq_len,
-        )
 
     def run(self) -> TrainConfig:
         """The training loop's configuration."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.batch_rows, lr=self.lr, seed=self.seed, save_every=200
+            steps=self.steps, batch_rows=self.batch_size, lr=self.lr, seed=self.seed, save_every=200
         )
 
 
@@ -101,13 +85,20 @@ def build_base(
     work: Path,
     progress: Callable[[float, str], None],
 ) -> dict[str, float]:
-    """Train the base model on the corpus; figures: its loss and gap on the validation split."""
+    """Train the base model on the corpus; figures: its loss and gap on the validation split.
+
+    Raises ValueError where the tokenizer's vocabulary isn't the model's.
+    """
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
+    if tokenizer.vocab_size != config.model.vocab_size:
+        raise ValueError(
+            f"model.vocab_size={config.model.vocab_size}: the tokenizer has {tokenizer.vocab_size}"
+        )
     rows = tokenized_split(parents["corpus"], "train", tokenizer, config.seq_len).packed
     held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
     torch.set_num_threads(runtime.training_threads())
     generator = torch.Generator().manual_seed(config.seed)
-    model = Decoder(config.model(tokenizer.vocab_size), generator=generator).to(runtime.device())
+    model = Decoder(config.model, generator=generator).to(runtime.device())
 
     curve = Curve(work / "curve.jsonl", held_out.packed, tokenizer.eos_id)
 
@@ -117,7 +108,7 @@ def build_base(
 
     train(
         model,
-        lambda step: batch(rows, step, config.batch_rows, seed=config.seed),
+        lambda step: batch(rows, step, config.batch_size, seed=config.seed),
         config.run(),
         eos_id=tokenizer.eos_id,
         checkpoint=work / "checkpoints",
