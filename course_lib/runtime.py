@@ -41,9 +41,12 @@ def home() -> Path:
     return Path(os.environ.get("COURSE_HOME", default))
 
 
-def device() -> torch.device:
-    """The CPU under the cpu profile; elsewhere the GPU when there is one."""
-    accelerated = current().name != "cpu" and torch.cuda.is_available()
+def device(profile: Profile | None = None) -> torch.device:
+    """The CPU under the cpu profile; elsewhere the GPU when there is one.
+
+    ``profile``: the present one, ``COURSE_PROFILE``, where none is named.
+    """
+    accelerated = (profile or current()).name != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if accelerated else "cpu")
 
 

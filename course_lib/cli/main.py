@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from course_lib.cli import grading
+from course_lib.pretraining.real_run.run import Command
 
 app = typer.Typer(help="Build and use the course's model.", no_args_is_help=True)
 console = Console()
@@ -101,27 +102,6 @@ def experiment(
     console.print(f"{experiments.path_of(name)}: {record['core_seconds']:.0f} core-seconds")
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
-def pretrain(
-    out: Annotated[Path, typer.Option(help="the run's folder; the same one again goes on")],
-    tokens: Annotated[
-        Path | None, typer.Option(help="shards of token ids; the course's own corpus if left out")
-    ] = None,
-    more: Annotated[
-        list[str] | None, typer.Argument(help="--profile, --steps, --rows, --lr, --spike, …")
-    ] = None,
-):
-    """Train a model in a folder of its own, through kills, full disks and bad numbers.
-
-    The other options are those of `python -m course_lib.pretraining.real_run.run --help`,
-    which torchrun starts on many ranks.
-    """
-    from course_lib.pretraining.real_run.run import main
-
-    tokens = tokens or _own_tokens(out / "tokens")
-    raise typer.Exit(main(["--out", str(out), "--tokens", str(tokens), *(more or [])]))
-
-
 def _own_tokens(folder: Path) -> Path:
     """The world's corpus as shards, written once."""
     from course_lib import lineage
@@ -133,6 +113,9 @@ def _own_tokens(folder: Path) -> Path:
         texts = [record["text"] for record in read_documents(lineage.corpus(), "train")]
         write_shards(tokenizer.encode_batch(texts), folder, tokenizer.vocab_size)
     return folder
+
+
+app.command()(Command(_own_tokens).pretrain)
 
 
 @app.command()
