@@ -109,7 +109,7 @@ def test_no_folder_is_a_drawer():
 
 
 def test_files_of_tests_are_found_by_what_they_test():
-    """tests/<stem>/test_<topic>*.py, where the topic is a module, a folder or a page of the stem."""
+    """tests/<stem>/test_<topic>*.py: the topic is a module, a folder or a page of the stem."""
     wrong = []
     for path in sorted((REPO / "tests").glob("*/test_*.py")):
         stem, name = path.parent.name, path.stem.removeprefix("test_")
