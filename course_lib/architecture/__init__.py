@@ -1,4 +1,10 @@
-"""The decoder: its mathematics, the model, sampling, accounting, and the bridge to transformers."""
+"""The decoder: its mathematics, the model, sampling, accounting, and the bridge to transformers.
+
+Shared:
+    config: the sizes and choices of a decoder
+    ops: the mathematics of one layer, as pure functions
+    trace: one forward pass with every tensor kept
+"""
 
 from course_lib.architecture.accounting.formulas import (
     count_parameters,

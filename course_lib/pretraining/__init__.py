@@ -1,4 +1,8 @@
-"""Pretraining: the objective, the optimizer, the schedule and the loop that uses them."""
+"""Pretraining: the objective, the optimizer, the schedule and the loop that uses them.
+
+Shared:
+    loss: the loss, and the batches that it takes
+"""
 
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import Loss, validation_loss
