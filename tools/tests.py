@@ -12,13 +12,14 @@ The rest stays changed, for the next call or for `make test`.
 import argparse
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cache
-
-import pytest
+from pathlib import Path
 
 from course_lib import imports
 from tools.keys import files_hash
@@ -32,24 +33,6 @@ READ = ("book", "solutions", "exercises", "results", "benchmarks", "tools")
 QUICK_SECONDS = 100.0  # of the tests themselves, on two processes
 UNKNOWN_SECONDS = 4.0  # of a file that has never run
 IMPORT = re.compile(r"^\s*from (tests(?:\.\w+)+) import", re.MULTILINE)
-
-
-@dataclass
-class Recorder:
-    """A pytest plugin: which test files passed whole, and the seconds that each took."""
-
-    failed: set[str] = field(default_factory=set)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = report.nodeid.split("::")[0]
-        self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
-        if report.failed:
-            self.failed.add(name)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.failed.add(report.nodeid.split("::")[0])
 
 
 def test_files() -> list[str]:
@@ -119,6 +102,20 @@ def chosen(names: Iterable[str], known: dict) -> list[str]:
     return found
 
 
+def run(names: list[str]) -> tuple[int, list[str], dict[str, float]]:
+    """Run test files on two processes: pytest's code, who failed, and the seconds of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        options = ["-q", "--no-header", "-n", "2", "--dist", "worksteal", "--durations=8"]
+        command = [sys.executable, "-m", "pytest", "-p", "tools.recorder", *options, *names]
+        environment = os.environ | {"COURSE_TESTS_REPORT": str(report)}
+        code = subprocess.run(command, cwd=REPO, env=environment).returncode
+        found = (
+            json.loads(report.read_text()) if report.exists() else {"failed": names, "seconds": {}}
+        )
+    return code, found["failed"], found["seconds"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--changed", action="store_true", help="only what has changed")
@@ -130,21 +127,19 @@ def main() -> int:
     if not wanted:
         print(f"tests: all {len(keys)} files as when they last passed")
         return 0
-    recorder = Recorder()
-    options = ["-q", "--no-header", "-n", "2", "--dist", "worksteal", "--durations=8"]
-    code = pytest.main([*options, *wanted], [recorder])
+    code, failed, seconds = run(wanted)
     for name in wanted:
-        good = name not in recorder.failed and code in (0, 1)
-        entry = {"key": keys[name] if good else "", "seconds": recorder.seconds.get(name, 0.0)}
-        known[name] = {"key": entry["key"], "seconds": round(entry["seconds"], 1)}
-    if set(stale) <= set(wanted) and not recorder.failed:
+        good = code in (0, 1) and name in seconds and name not in failed
+        took = round(seconds.get(name, 0.0), 1)
+        known[name] = {"key": keys[name] if good else "", "seconds": took}
+    if set(stale) <= set(wanted) and not code:
         known["modules"] = {name: imports.module_hash(name) for name in imports.module_names()}
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     KEPT.write_text(json.dumps(known, indent=1, sort_keys=True))
     left = len(set(stale) - set(wanted))
     if arguments.changed:
         print(f"tests: {len(wanted)} of {len(stale)} changed files run; {left} left for the next")
-    return int(code)
+    return code
 
 
 if __name__ == "__main__":
