@@ -61,3 +61,33 @@ def test_a_result_that_was_not_recorded_names_the_command(clock):
 def test_an_unknown_name_lists_the_known(clock):
     with pytest.raises(ValueError, match=r"'toy/none' is no experiment: expected one of .*ladder"):
         experiments.get("toy/none")
+
+
+def test_a_unit_is_made_once_and_a_kill_leaves_no_half_of_it(clock, tmp_path, monkeypatch):
+    made = []
+    path = tmp_path / "unit.json"
+
+    def make():
+        made.append(1)
+        clock[0] += 2.5
+        return {"loss": 1.5}
+
+    monkeypatch.setattr(
+        experiments.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        experiments.once(path, make)
+    assert not path.exists()
+    monkeypatch.undo()
+    for _ in range(2):
+        assert experiments.once(path, make) == {"loss": 1.5}
+    assert len(made) == 2
+
+
+def test_a_unit_says_its_cost_where_asked(clock, tmp_path):
+    def make():
+        clock[0] += 2.5
+        return {"loss": 1.5}
+
+    found = experiments.once(tmp_path / "unit.json", make, cost=True)
+    assert found == {"loss": 1.5, "core_seconds": 2.5}

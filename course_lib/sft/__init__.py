@@ -1,4 +1,10 @@
-"""Supervised fine-tuning: a base model learns to answer, in a chat format."""
+"""Supervised fine-tuning: a base model learns to answer, in a chat format.
+
+Pages and their code:
+    chat: ask, lora, masking, synthetic, train
+Shared:
+    recipe: the artifact `sft`
+"""
 
 from course_lib.sft.ask import ask, ask_base
 from course_lib.sft.lora import LoraLinear, add_lora, merge_lora, trainable_share

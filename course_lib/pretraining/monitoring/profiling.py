@@ -58,7 +58,7 @@ def kind_of(name: str) -> tuple[str, str]:
 
 
 def profile_step(step: Callable[[], object], warmup: int = 2) -> list[Operator]:
-    """Run ``step`` some times unwatched, then once under the profiler; the dearest operator first.
+    """Run ``step`` some times unwatched, then once under the profiler; the slowest operator first.
 
     Time is the device's own where there is a GPU, else the CPU's. The first calls are left out:
     they allocate memory and choose kernels. Raises ValueError where no time was seen.

@@ -141,7 +141,7 @@ def fast_loss(
 ) -> Float[Tensor, ""]:
     """Sum, in nats, of the loss over the targets that aren't -100 (`loss.cross_entropy` times n).
 
-    documents: as in `Decoder.hidden`, tokens of one document see each other.
+    documents: as in `Decoder.forward`, tokens of one document see each other.
     """
     x = F.embedding(tokens, model.embed.weight)
     x = fast_hidden(model, config, x, documents).flatten(0, 1)

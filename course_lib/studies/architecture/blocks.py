@@ -4,9 +4,9 @@ Also the functions by which the page looks into deep decoders at their start and
 experts as they train.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from course_lib import lineage, runtime
 from course_lib.architecture.blocks.moe import expert_load, load_balance_loss, router_z_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch, pack
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
@@ -191,11 +191,8 @@ def blocks(config: BlocksConfig, work: Path, progress: Callable[[float, str], No
     found: dict[str, list[dict]] = {"variants": [], "rates": [], "deep": []}
     for number, (part, variant, seed, lr) in enumerate(plans):
         progress(number / len(plans), f"{part}: {variant}, seed {seed}, lr {lr:g}")
-        done = work / f"{number}.json"
-        if not done.exists():
-            run = _run(part, variant, seed, lr, config, rows, held_out)
-            done.write_text(json.dumps(run))
-        found[part].append(json.loads(done.read_text()))
+        made = partial(_run, part, variant, seed, lr, config, rows, held_out)
+        found[part].append(once(work / f"{number}.json", made))
     return found
 
 

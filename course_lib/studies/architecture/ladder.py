@@ -23,7 +23,7 @@ from course_lib import lineage
 from course_lib.architecture.blocks.moe import load_balance_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch, pack
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
@@ -174,13 +174,14 @@ def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], No
 
     def run(rung: str, lr: float, seed: int) -> Result:
         progress(len(results) / total, f"{rung}, rate {lr:g}, seed {seed}")
-        path = work / f"{rung}, {lr:g}, {seed}.json"
-        if not path.exists():
+
+        def climbed() -> dict:
             losses = climb(models[rung], lr, seed, config)
-            early, final = losses[config.early], losses[config.steps]
-            result = Result(rung=rung, seed=seed, lr=lr, early=early, final=final)
-            path.write_text(json.dumps(asdict(result)))
-        results.append(Result(**json.loads(path.read_text())))
+            return {"early": losses[config.early], "final": losses[config.steps]}
+
+        kept = once(work / f"{rung}, {lr:g}, {seed}.json", climbed)
+        ends = {"early": kept["early"], "final": kept["final"]}
+        results.append(Result(rung=rung, seed=seed, lr=lr, **ends))
         return results[-1]
 
     best = {}

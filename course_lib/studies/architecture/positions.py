@@ -25,7 +25,7 @@ from course_lib.architecture.positions import (
     yarn_tables,
 )
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import TrainConfig, train
 from course_lib.world import World, WorldConfig
 
@@ -171,11 +171,13 @@ def positions(config: LengthConfig, work: Path, progress: Callable[[float, str],
     for seed in config.seeds:
         for position in config.positions:
             progress(len(runs) / total, f"seed {seed}: {position}")
-            model = train_short(position, seed, config, short, tokenizer.vocab_size)
-            run = {"seed": seed, "position": position, "loss": _losses(model, test, config)}
-            if position == "rope":
-                run |= _stretches(model, long, test, config)
-            runs.append(run)
+
+            def trained(position: str = position, seed: int = seed) -> dict:
+                model = train_short(position, seed, config, short, tokenizer.vocab_size)
+                run = {"seed": seed, "position": position, "loss": _losses(model, test, config)}
+                return run | (_stretches(model, long, test, config) if position == "rope" else {})
+
+            runs.append(once(work / f"{position}-{seed}.json", trained))
     return {"runs": runs}
 
 

@@ -1,6 +1,5 @@
 """Mixtures, curricula and repetition, measured with one small model at equal tokens."""
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib import lineage, runtime
+from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, chunks, pack
 from course_lib.data.mixing.weights import draw_sources, fit_mixture
 from course_lib.data.recipe import read_documents
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 
@@ -210,20 +209,14 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tokenizer, parts = pools(config)
     runs: dict[str, dict] = {}
 
-    def once(name: str, run: Callable[[], dict]) -> dict:
-        path = work / f"{name}.json"
-        if not path.exists():
-            progress(len(runs) / 40, name)
-            began = runtime.cpu_seconds()
-            figures = run()
-            spent = round(runtime.cpu_seconds() - began, 1)
-            path.write_text(json.dumps({**figures, "core_seconds": spent}))
-        runs[name] = json.loads(path.read_text())
+    def kept(name: str, run: Callable[[], dict]) -> dict:
+        progress(len(runs) / 40, name)
+        runs[name] = once(work / f"{name}.json", run, cost=True)
         return runs[name]
 
     drawn = np.random.default_rng(0).dirichlet(np.ones(len(SOURCES)), config.proxies).tolist()
     losses = [
-        once(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
+        kept(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
             "mean"
         ]
         for i in range(config.proxies)
@@ -232,7 +225,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tried = {"equal": dict.fromkeys(SOURCES, 1 / len(SOURCES)), "learned": fitted.best()}
     mixtures = {
         name: [
-            once(
+            kept(
                 f"mixture-{name}-{seed}",
                 lambda w=w, s=seed: mixture_run(list(w.values()), s, tokenizer, parts, config),
             )
@@ -242,7 +235,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     repeated = {
         str(n): [
-            once(
+            kept(
                 f"passes-{n}-{seed}",
                 lambda n=n, s=seed: repeated_run(n, s, tokenizer, parts["docs"], config),
             )
@@ -252,7 +245,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     orders = {
         name: [
-            once(
+            kept(
                 f"order-{name}-{seed}",
                 lambda o=name, s=seed: curriculum_run(o, s, tokenizer, config),
             )

@@ -5,7 +5,6 @@ run with another seed. Along the run of the middle batch the gradient-noise scal
 the moments when the held-out loss passes the targets: the theory says that both must agree.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.base.recipe import tokenized_split
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
@@ -125,13 +124,6 @@ def one_run(
     return passed
 
 
-def cached(path: Path, make: Callable[[], dict]) -> dict:
-    """What ``make`` gave, now or in an earlier go."""
-    if not path.exists():
-        path.write_text(json.dumps(make()))
-    return json.loads(path.read_text())
-
-
 def best_rate(runs: list[dict], rows: int, target: str) -> float:
     """The rate of seed 0 that reached ``target`` in the fewest steps at this batch size."""
     arrived = [r for r in runs if r["rows"] == rows and r["seed"] == 0 and target in r["steps"]]
@@ -169,7 +161,7 @@ def critical_batch(
     def go(rows: int, lr: float, seed: int) -> None:
         name = f"{rows}-{lr:.5f}-{seed}"
         progress(len(runs) / planned, f"batch {rows}, lr {lr:.4f}")
-        steps = cached(
+        steps = once(
             work / f"{name}.json", lambda: one_run(texts, config, rows=rows, lr=lr, seed=seed)
         )
         runs.append({"rows": rows, "lr": lr, "seed": seed, "steps": steps})
@@ -181,5 +173,5 @@ def critical_batch(
         for seed in config.seeds:
             go(rows, chosen, seed)
     lr = best_rate(runs, config.measured_at, last)
-    noise = cached(work / "noise.json", lambda: noise_along_a_run(texts, config, lr))
+    noise = once(work / "noise.json", lambda: noise_along_a_run(texts, config, lr))
     return {"runs": runs, "noise": noise, "tokens_a_row": texts.train.tokens / len(texts.train)}

@@ -3,9 +3,9 @@
 Each branch is judged by its held-out loss and by the world's questions, read by ``downstream``.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from course_lib.architecture.accounting.formulas import count_parameters, traini
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
 from course_lib.data.mixing.packing import IGNORED, Packed, batch, pack
 from course_lib.data.recipe import read_documents
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.scaling.downstream import Pair, metrics, read_answers
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.world.questions import Question
@@ -181,8 +181,5 @@ def world_grid(config: WorldGridConfig, work: Path, progress: Callable[[float, s
     runs: list[dict] = []
     for number, size in enumerate(config.sizes):
         progress(number / len(config.sizes), f"width {size[0]}")
-        done = work / f"size-{size[0]}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run_size(config, size, data, work)))
-        runs += json.loads(done.read_text())
+        runs += once(work / f"size-{size[0]}.json", partial(run_size, config, size, data, work))
     return {"floor": data.floor, "runs": runs, "config": asdict(config)}
