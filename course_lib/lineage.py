@@ -5,7 +5,6 @@ package; here they are joined, and sized by the profile. ``model("sft")`` builds
 once, and gives the weights.
 """
 
-import json
 from functools import cache
 from pathlib import Path
 
@@ -15,14 +14,20 @@ from course_lib import artifacts, profile, runtime
 from course_lib.alignment.recipe import AlignedConfig, build_aligned
 from course_lib.architecture.decoder import Decoder, load_model
 from course_lib.artifacts import Artifact, Recipe
-from course_lib.data.recipe import CorpusConfig, TokenizerConfig, build_corpus, build_tokenizer
+from course_lib.data.recipe import (
+    CorpusConfig,
+    TokenizerConfig,
+    build_corpus,
+    build_tokenizer,
+    read_world,
+)
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.quantize import load_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized
 from course_lib.pretraining.base.recipe import BaseConfig, build_base
 from course_lib.profile import Profile
 from course_lib.sft.recipe import SFTConfig, build_sft
-from course_lib.world import World, WorldConfig
+from course_lib.world import World
 
 STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
 MODELS = ("base", "sft", "aligned", "quantized")
@@ -114,8 +119,7 @@ def artifact(name: str) -> Artifact:
 @cache
 def world() -> World:
     """The micro-world that the corpus was drawn from."""
-    config = json.loads((artifact("corpus").path / "world.json").read_text())
-    return World(WorldConfig.from_dict(config))
+    return read_world(artifact("corpus").path)
 
 
 def corpus() -> Path:

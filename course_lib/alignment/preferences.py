@@ -39,12 +39,15 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceConfig:
-    """The loss ("dpo" or "ipo"), its beta, and how long and fast to train."""
+    """The loss ("dpo" or "ipo"), its beta, and how long and fast to train.
+
+    batch_size: pairs a step.
+    """
 
     loss: str = "dpo"
     beta: float = 0.1
     epochs: int = 1
-    pairs: int = 16
+    batch_size: int = 16
     lr: float = 1e-4
     clip: float = 1.0
     seed: int = 0
@@ -113,12 +116,12 @@ def train_preferences(
     """Train `model` in place on the pairs; the reference is the model as it came in."""
     reference = copy.deepcopy(model).requires_grad_(False).eval()
     optimizer = AdamW(param_groups(model, 0.0), lr=config.lr)
-    device = next(model.parameters()).device
-    steps = max(1, len(pairs) // config.pairs) * config.epochs
+    steps = max(1, len(pairs) // config.batch_size) * config.epochs
     logs: list[PreferenceLog] = []
     model.train()
     for step in range(steps):
-        inputs, targets = (t.to(device) for t in pair_rows(_batch(pairs, config, step), pad_id))
+        both = pair_rows(_batch(pairs, config, step), pad_id)
+        inputs, targets = (t.to(model.device) for t in both)
         with torch.no_grad():
             before = reply_logprobs(reference, inputs, targets)
         chosen, rejected = (reply_logprobs(model, inputs, targets) - before).chunk(2)
@@ -138,10 +141,10 @@ def train_preferences(
 
 def _batch(pairs: Sequence[Pair], config: PreferenceConfig, step: int) -> list[Pair]:
     """The pairs of one step: each epoch walks through all pairs in a new order."""
-    epoch, i = divmod(step, max(1, len(pairs) // config.pairs))
+    epoch, i = divmod(step, max(1, len(pairs) // config.batch_size))
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
     order = torch.randperm(len(pairs), generator=generator).tolist()
-    return [pairs[j] for j in order[i * config.pairs : (i + 1) * config.pairs]]
+    return [pairs[j] for j in order[i * config.batch_size : (i + 1) * config.batch_size]]
 
 
 def _log(step: int, loss: Tensor, chosen: Tensor, rejected: Tensor, beta: float) -> PreferenceLog:

@@ -14,8 +14,9 @@ from course_lib.alignment.preferences import Pair, PreferenceConfig, train_prefe
 from course_lib.alignment.reward import strict
 from course_lib.alignment.rollout import rollout
 from course_lib.architecture.decoder import Decoder, load_model, save_model
+from course_lib.data.recipe import read_world
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.sft.recipe import accuracies, read_world
+from course_lib.sft.recipe import accuracies
 from course_lib.world import Question, World
 
 PAIR_SHARES = {"fact": 0.32, "sum": 0.1, "where": 0.28, "count": 0.3}

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from course_lib import runtime
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.deployment.app import LOOPBACK, MODEL_NAME, create_app
+from course_lib.deployment.app import LOOPBACK, SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
 from course_lib.deployment.protocol import Limits
 from course_lib.deployment.quantize import load_quantized
@@ -48,7 +48,7 @@ def serve(
     engine = Engine(load_quantized(quantized).to(runtime.device()), tokenizer)
     hosts = LOOPBACK if is_loopback(host) else ("*",)
     app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
-    print(f"model {MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)
+    print(f"model {SERVED_MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)
     uvicorn.Server(_config(app, host=host, port=port)).run()
 
 

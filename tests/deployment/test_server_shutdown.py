@@ -10,7 +10,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from course_lib.deployment.app import MODEL_NAME
+from course_lib.deployment.app import SERVED_MODEL_NAME
 from course_lib.deployment.quantize import quantize_model, save_quantized
 
 SERVE = """
@@ -61,7 +61,7 @@ def test_a_signal_lets_the_answer_finish(process):
     with openai.OpenAI(base_url=url, api_key="-", max_retries=0, timeout=30) as client:
         stream = iter(
             client.chat.completions.create(
-                model=MODEL_NAME,
+                model=SERVED_MODEL_NAME,
                 messages=[{"role": "user", "content": "Where does Baben live?"}],
                 max_tokens=30,
                 stream=True,
