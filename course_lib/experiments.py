@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from course_lib import imports, runtime
+from course_lib import imports, measure, runtime
 from course_lib.artifacts import Progress
 
 STUDIES = "course_lib.studies"
@@ -105,10 +105,10 @@ class _Spent:
     def __init__(self, path: Path):
         self.path = path
         self.earlier = float(path.read_text()) if path.exists() else 0.0
-        self.began = runtime.cpu_seconds()
+        self.began = measure.cpu_seconds()
 
     def save(self) -> float:
-        total = self.earlier + runtime.cpu_seconds() - self.began
+        total = self.earlier + measure.cpu_seconds() - self.began
         self.path.write_text(str(total))
         return total
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, load_model, save_model
 from course_lib.data.mixing.packing import Packed, pack
 from course_lib.data.tokenization.tokenizer import Tokenizer
@@ -29,8 +28,8 @@ class SFTConfig:
     examples: int = 12_000
     steps: int = 360
     seed: int = 0
-    rows: int = 7
-    replay_rows: int = 3
+    batch_size: int = 7
+    replay_batch_size: int = 3
     lr: float = 6e-4
     replay_documents: int = 8_000
     exam_questions: int = 100
@@ -43,8 +42,8 @@ class SFTConfig:
         """The training run at this size."""
         return FineTuneConfig(
             steps=self.steps,
-            rows=self.rows,
-            replay_rows=self.replay_rows,
+            batch_size=self.batch_size,
+            replay_batch_size=self.replay_batch_size,
             seq_len=seq_len,
             lr=self.lr,
             seed=self.seed,
@@ -85,12 +84,13 @@ def build_sft(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """Fine-tune the base model on the world's instructions, with replay of the corpus."""
-    torch.set_num_threads(runtime.training_threads())
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
     world = read_world(parents["corpus"])
-    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(runtime.device())
+    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(device)
     seq_len = model.config.max_seq // 2
     replay = read_rows(parents["corpus"], "train", tokenizer, seq_len, config.replay_documents)
     examples = [encode(tokenizer, i) for i in instructions(world, config.instructions())]

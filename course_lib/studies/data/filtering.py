@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
+from course_lib import measure
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.filtering.junk import junk
 from course_lib.data.filtering.stack import apply, web_stack
@@ -167,7 +167,7 @@ def train_arm(
         max_seq=config.seq_len,
     )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
+    run = TrainConfig(steps=config.steps, batch_size=config.rows, lr=config.lr)
     eos = tokenizer.eos_id
     train(model, lambda step: batch(rows, step, config.rows, seed), run, eos_id=eos)
     return validation_loss(model, held_out, eos).bits_per_byte(held_out_bytes)
@@ -186,9 +186,9 @@ def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, st
         done = work / f"{arm}-{seed}.json"
         if not done.exists():
             rows = rows_of(groups[arm], tokenizer, config.seq_len)
-            began = runtime.cpu_seconds()
+            began = measure.cpu_seconds()
             figure = train_arm(rows, held_out, size, tokenizer, config, seed)
-            spent = round(runtime.cpu_seconds() - began, 1)
+            spent = round(measure.cpu_seconds() - began, 1)
             done.write_text(
                 json.dumps(
                     {"arm": arm, "seed": seed, "bits_per_byte": figure, "core_seconds": spent}

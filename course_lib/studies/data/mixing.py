@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib import lineage, runtime
+from course_lib import lineage, measure
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, chunks, pack
 from course_lib.data.mixing.weights import draw_sources, fit_mixture
@@ -125,7 +125,7 @@ def train_rows(rows: Packed, tokenizer: Tokenizer, config: MixingConfig, seed: i
         max_seq=config.seq_len,
     )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
+    run = TrainConfig(steps=config.steps, batch_size=config.rows, lr=config.lr)
 
     def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         places = torch.arange(step * config.rows, (step + 1) * config.rows) % len(rows)
@@ -214,9 +214,9 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
         path = work / f"{name}.json"
         if not path.exists():
             progress(len(runs) / 40, name)
-            began = runtime.cpu_seconds()
+            began = measure.cpu_seconds()
             figures = run()
-            spent = round(runtime.cpu_seconds() - began, 1)
+            spent = round(measure.cpu_seconds() - began, 1)
             path.write_text(json.dumps({**figures, "core_seconds": spent}))
         runs[name] = json.loads(path.read_text())
         return runs[name]

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime
+from course_lib import measure
 from course_lib.architecture.decoder import ModelConfig
 from course_lib.data.mixing.packing import batch
 from course_lib.experiments import experiment
@@ -118,9 +118,9 @@ def transfer(config: MupConfig, work: Path, progress: Callable[[float, str], Non
         progress(len(runs) / len(wanted), f"{kind}, width {width}, rate {lr:g}")
         path = work / f"{kind}, {width}, {lr:g}.json"
         if not path.exists():
-            began = runtime.cpu_seconds()
+            began = measure.cpu_seconds()
             loss = run(kind, width, lr, config)
-            spent = round(runtime.cpu_seconds() - began, 2)
+            spent = round(measure.cpu_seconds() - began, 2)
             path.write_text(
                 json.dumps(
                     {"kind": kind, "width": width, "lr": lr, "loss": loss, "core_seconds": spent}

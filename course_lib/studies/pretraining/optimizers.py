@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_lib import runtime
+from course_lib import measure
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import batch
 from course_lib.experiments import experiment
@@ -168,9 +168,9 @@ def race(config: RaceConfig, work: Path, progress: Callable[[float, str], None])
         progress(len(results) / total, f"{name}, rate {lr:.3g}, seed {seed}")
         path = work / f"{name}, {lr:.6g}, {seed}.json"
         if not path.exists():
-            began = runtime.cpu_seconds()
+            began = measure.cpu_seconds()
             found = run(name, lr, seed, config)
-            spent = round(runtime.cpu_seconds() - began, 2)
+            spent = round(measure.cpu_seconds() - began, 2)
             path.write_text(
                 json.dumps(
                     {
