@@ -27,7 +27,10 @@ from course_lib.pretraining.schedules.rates import wsd
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How long, how fast. ``warmup`` and ``decay`` are shares of the run (see `rates.wsd`)."""
+    """How long, how fast. ``warmup`` and ``decay`` are shares of the run (see `rates.wsd`).
+
+    ``batch_size`` and ``seed`` are for whoever makes the batches: `train` takes what it is given.
+    """
 
     steps: int
     batch_size: int

@@ -75,7 +75,7 @@ class Pool:
     held_out_bytes: int
 
 
-def texts(config: MixingConfig) -> dict[str, list[str]]:
+def texts() -> dict[str, list[str]]:
     """About a megabyte of each source, shuffled."""
     found = {
         "world": [d["text"] for d in islice(read_documents(lineage.corpus(), "train"), 9_000)],
@@ -92,7 +92,7 @@ def texts(config: MixingConfig) -> dict[str, list[str]]:
 
 def pools(config: MixingConfig) -> tuple[Tokenizer, dict[str, Pool]]:
     """One tokenizer for all three, then rows; a tenth of the documents is held out."""
-    documents = texts(config)
+    documents = texts()
     tokenizer = train_bpe([t for group in documents.values() for t in group], config.vocab_size)
     return tokenizer, {name: _pool(group, tokenizer, config) for name, group in documents.items()}
 
