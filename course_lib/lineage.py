@@ -37,6 +37,7 @@ MODELS = ("base", "sft", "aligned", "quantized")
 def recipes(sizes: Profile | None = None, seed: int = 0) -> dict[str, Recipe]:
     """The six recipes under a profile (the present one by default). ``seed`` moves the models'."""
     p = sizes or profile.current()
+    threads, where = runtime.training_threads(), {"device": runtime.device()}
     corpus = Recipe(
         name="corpus",
         build=build_corpus,
@@ -61,29 +62,36 @@ def recipes(sizes: Profile | None = None, seed: int = 0) -> dict[str, Recipe]:
             d_ff=p.d_ff,
             seq_len=p.seq_len,
             steps=p.pretrain_steps,
-            batch_rows=p.pretrain_rows,
+            batch_size=p.pretrain_rows,
             lr=p.pretrain_lr,
             seed=seed,
         ),
         parents=(corpus, tokenizer),
+        where=where,
+        threads=threads,
     )
     sft = Recipe(
         name="sft",
         build=build_sft,
         config=SFTConfig(examples=p.sft_examples, steps=p.sft_steps, seed=seed),
         parents=(corpus, tokenizer, base),
+        where=where,
+        threads=threads,
     )
     aligned = Recipe(
         name="aligned",
         build=build_aligned,
         config=AlignedConfig(pairs=p.preference_pairs, grpo_steps=p.grpo_steps, seed=seed),
         parents=(corpus, tokenizer, sft),
+        where=where,
+        threads=threads,
     )
     quantized = Recipe(
         name="quantized",
         build=build_quantized,
         config=QuantizedConfig(),
         parents=(corpus, tokenizer, aligned),
+        threads=threads,
     )
     return {r.name: r for r in (corpus, tokenizer, base, sft, aligned, quantized)}
 

@@ -26,9 +26,13 @@ from course_lib.alignment.rollout import Rollout, rollout
 from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS
 from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.pretraining.loss import IGNORE
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
-from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
+from course_lib.pretraining.schedules.rates import cool_down, warm_up
+from course_lib.sft.masking import Example, pad_rows, target_logprobs
 from course_lib.world import Question
+
+WARM_UP = 5  # steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +133,8 @@ def grpo(
         )
         rewards = score(reward, sampled.questions, sampled.texts)
         for group in optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (step + 1) / 5, 2 * (1 - step / config.steps))
+            share = min(warm_up(step, WARM_UP), cool_down(step / config.steps, decay=0.5))
+            group["lr"] = config.lr * share
         kl = update(model, reference, optimizer, sampled, rewards, config, tokenizer.eos_id)
         useful = (rewards != rewards[:, :1]).any(-1).float().mean().item()
         logs.append(
@@ -190,7 +195,7 @@ def _losses(
     """Loss and KL of one microbatch, both summed over its reply tokens."""
     device = model.device
     inputs, targets = (t.to(device) for t in pad_rows(examples, pad_id))
-    counted = (targets != IGNORED).float()
+    counted = (targets != IGNORE).float()
     with torch.no_grad():
         reference_logprobs = target_logprobs(reference(inputs), targets)
     logprobs = target_logprobs(model(inputs), targets)
@@ -216,7 +221,7 @@ def mean_kl(model: Decoder, reference: Decoder, sampled: Rollout, pad_id: int) -
     for start in range(0, len(examples), 64):
         inputs, targets = (t.to(device) for t in pad_rows(examples[start : start + 64], pad_id))
         ours, theirs = (target_logprobs(m(inputs), targets) for m in (model, reference))
-        counted = targets != IGNORED
+        counted = targets != IGNORE
         total += (kl_to_reference(ours, theirs) * counted).sum().item()
         tokens += counted.sum().item()
     return total / tokens

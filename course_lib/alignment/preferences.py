@@ -21,7 +21,10 @@ from torch.nn import functional as F
 
 from course_lib.architecture.decoder import Decoder
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
+from course_lib.pretraining.schedules.rates import cool_down, warm_up
 from course_lib.sft.masking import Example, pad_rows, target_logprobs
+
+WARM_UP = 10  # steps
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,8 @@ def train_preferences(
             before = reply_logprobs(reference, inputs, targets)
         chosen, rejected = (reply_logprobs(model, inputs, targets) - before).chunk(2)
         loss = LOSSES[config.loss](chosen, rejected, config.beta).mean()
-        for group in optimizer.param_groups:  # warm up, then fall in a straight line
-            group["lr"] = config.lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * warm_up(step, WARM_UP) * cool_down(step / steps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)

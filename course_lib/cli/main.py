@@ -212,7 +212,7 @@ def chat():
 
     kinds = ("fact", "sum", "where", "count")
     examples = tuple(q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds))
-    talk(lineage.artifact("quantized").path, lineage.tokenizer(), examples=examples)
+    talk(lineage.model("quantized"), lineage.tokenizer(), examples=examples)
 
 
 @app.command()
@@ -226,7 +226,7 @@ def serve(
     from course_lib.deployment.server import serve as run
 
     run(
-        Path(lineage.artifact("quantized").path),
+        lineage.model("quantized"),
         lineage.tokenizer(),
         host=host,
         port=port,

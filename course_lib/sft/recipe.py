@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, load_model, save_model
 from course_lib.data.mixing.packing import Packed, pack
 from course_lib.data.recipe import read_documents, read_world
@@ -79,12 +78,13 @@ def build_sft(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """Fine-tune the base model on the world's instructions, with replay of the corpus."""
-    torch.set_num_threads(runtime.training_threads())
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
     world = read_world(parents["corpus"])
-    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(runtime.device())
+    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(device)
     seq_len = model.config.max_seq // 2
     replay = read_rows(parents["corpus"], "train", tokenizer, seq_len, config.replay_documents)
     examples = [encode(tokenizer, i) for i in instructions(world, config.instructions())]

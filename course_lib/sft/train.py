@@ -90,7 +90,7 @@ def fine_tune(
     batch_at = sft_batches(examples, config, eos_id=eos_id, replay=replay)
     plan = TrainConfig(
         steps=config.steps,
-        batch_rows=config.batch_size + (config.replay_batch_size if replay is not None else 0),
+        batch_size=config.batch_size + (config.replay_batch_size if replay is not None else 0),
         lr=config.lr,
         weight_decay=0.0,
         seed=config.seed,

@@ -328,9 +328,9 @@ def test_the_port_is_free_after_the_block(engine):
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_a_public_address_needs_a_key(tmp_path, tokenizer):
+def test_a_public_address_needs_a_key(model, tokenizer):
     with pytest.raises(ValueError, match="0.0.0.0"):
-        serve(tmp_path, tokenizer, host="0.0.0.0")
+        serve(model, tokenizer, host="0.0.0.0")
     assert is_loopback("::1") and is_loopback("localhost") and not is_loopback("example.org")
 
 

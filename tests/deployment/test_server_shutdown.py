@@ -18,6 +18,7 @@ import sys, time
 from pathlib import Path
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment import engine, server
+from course_lib.deployment.quantize import load_quantized
 whole = engine.Engine.tokens
 def slow(self, prompt, sampling):
     for token in whole(self, prompt, sampling):
@@ -25,7 +26,8 @@ def slow(self, prompt, sampling):
         yield token
 engine.Engine.tokens = slow
 folder = Path(sys.argv[1])
-server.serve(folder, Tokenizer.load(folder / "tokenizer.json"), port=int(sys.argv[2]))
+tokenizer = Tokenizer.load(folder / "tokenizer.json")
+server.serve(load_quantized(folder), tokenizer, port=int(sys.argv[2]))
 """
 
 

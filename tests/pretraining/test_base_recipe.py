@@ -26,7 +26,7 @@ def recipe() -> Recipe:
         d_ff=24,
         seq_len=256,
         steps=205,
-        batch_rows=1,
+        batch_size=1,
         lr=3e-3,
     )
     return Recipe(name="base", build=build_base, config=tiny, parents=(corpus, tokenizer))

@@ -9,7 +9,8 @@ from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.sampling.generate import generate
 from course_lib.data.mixing.packing import pack
 from course_lib.pretraining.loop.validation import validation_loss
-from course_lib.sft.masking import IGNORED, Example
+from course_lib.pretraining.loss import IGNORE
+from course_lib.sft.masking import Example
 from course_lib.sft.train import FineTuneConfig, fine_tune, fresh_embeddings, sft_batches
 
 SIZES = dict(vocab_size=40, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=48)
@@ -55,7 +56,7 @@ def test_batches_are_a_function_of_the_step():
         assert torch.equal(at(step)[1], again(step)[1])
     inputs, targets = at(0)
     assert inputs.shape == targets.shape == (4, 16)
-    assert (targets[0] == IGNORED).sum() > (targets[1] == IGNORED).sum()
+    assert (targets[0] == IGNORE).sum() > (targets[1] == IGNORE).sum()
     assert not torch.equal(at(0)[0], at(1)[0])
 
 

@@ -40,6 +40,7 @@ from course_lib.pretraining.checkpoints.faults import (
 )
 from course_lib.pretraining.loop.train import Hooks, StepLog, TrainConfig, train
 from course_lib.pretraining.loss import IGNORE, Batch, cross_entropy, document_ids
+from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.real_run.folder import RunLog, Taken, locked
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
 
@@ -70,6 +71,7 @@ class RunConfig:
     eos_id: int = 0
     keep: int = 2
     timeout: float = 600.0
+    device: str = "cpu"
     policy: Policy = field(default_factory=Policy)
 
     def identity(self) -> dict:
@@ -96,7 +98,7 @@ class Run(Hooks):
         """Join the ranks, lock the folder, train; a fault is named on the error stream."""
         old = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self.ranks = Ranks.join(self.config.timeout)
+            self.ranks = Ranks.join(self.config.timeout, self.config.device)
             with locked(self.config.out, self.ranks):
                 self.log = RunLog(self.config.out / "log.jsonl", writes=self.ranks.first)
                 code = self._train()
@@ -117,13 +119,13 @@ class Run(Hooks):
     def _train(self) -> Exit:
         c = self.config
         loading = LoaderConfig(
-            seq_len=c.seq_len, batch_rows=c.train.batch_rows, eos_id=c.eos_id, seed=c.train.seed
+            seq_len=c.seq_len, batch_rows=c.train.batch_size, eos_id=c.eos_id, seed=c.train.seed
         )
         self.feed = PackedLoader(
             Shards(c.tokens), loading, rank=self.ranks.rank, world=self.ranks.size
         )
         generator = torch.Generator().manual_seed(c.train.seed)
-        model = Decoder(c.model, generator=generator).to(runtime.device())
+        model = Decoder(c.model, generator=generator).to(c.device)
         train(
             model,
             self.batch_at,
@@ -165,14 +167,12 @@ class Run(Hooks):
         return state["step"]
 
     def batch_at(self, step: int) -> Batch:
-        """This rank's rows. Random numbers that the model draws depend on seed, step and rank."""
-        seed = self.config.train.seed * 1_000_003 + step * self.ranks.size + self.ranks.rank
-        torch.manual_seed(seed)
+        """This rank's rows of the step."""
         self.before = self.feed.state_dict()
         self.inputs, targets = self.feed.batch()
         kept = int((targets != IGNORE).sum())
         # One message tells all ranks how many tokens there are, and whether one was asked to stop.
-        counts = torch.tensor([kept, int(self.signal > 0)], device=runtime.device())
+        counts = torch.tensor([kept, int(self.signal > 0)], device=self.config.device)
         self.total, signals = self.ranks.sum(counts).tolist()
         self.share, self.stopping = kept / self.total, signals > 0
         self.tokens += self.total
@@ -240,8 +240,8 @@ class Run(Hooks):
 
     def _place(self, model: nn.Module) -> str | None:
         """Where this rank's numbers broke: a layer of the forward pass, else a gradient."""
-        inputs = self.inputs.to(runtime.device())
-        with runtime.autocast():
+        inputs = self.inputs.to(self.config.device)
+        with autocast(inputs.device):
             layer = first_broken_layer(model, inputs, document_ids(inputs, self.config.eos_id))
         gradient = first_broken_parameter(model)
         return layer or (f"gradient of {gradient}" if gradient else None)
@@ -251,7 +251,7 @@ class Run(Hooks):
         after = self.feed.state_dict()
         self.feed.load_state_dict(self.before)
         rows = self.feed.rows()
-        found = {piece[0] for _ in range(self.config.train.batch_rows) for piece in next(rows)}
+        found = {piece[0] for _ in range(self.config.train.batch_size) for piece in next(rows)}
         self.feed.load_state_dict(after)
         return sorted(int(number) for number in found)
 
@@ -325,7 +325,7 @@ def configure(argv: list[str] | None = None) -> RunConfig:
     )
     plan = TrainConfig(
         steps=a.steps,
-        batch_rows=a.rows,
+        batch_size=a.rows,
         lr=a.lr,
         seed=a.seed,
         log_every=a.log_every,
@@ -340,6 +340,7 @@ def configure(argv: list[str] | None = None) -> RunConfig:
         eos_id=a.eos_id,
         keep=a.keep,
         timeout=a.timeout,
+        device=str(runtime.device()),
         policy=Policy(nonfinite=a.nonfinite, spike=a.spike),
     )
 

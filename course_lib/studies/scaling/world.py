@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from course_lib import lineage
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import IGNORED, Packed, batch, pack
+from course_lib.data.mixing.packing import IGNORE, Packed, batch, pack
 from course_lib.data.recipe import read_documents
 from course_lib.evaluation.likelihood import Pair, score_pairs
 from course_lib.experiments import experiment, once
@@ -135,7 +135,7 @@ def held_out_loss(model: nn.Module, held_out: Packed, rows: int = 32) -> float:
     for start in range(0, len(held_out), rows):
         logits = model(held_out.inputs[start : start + rows]).flatten(0, 1)
         targets = held_out.targets[start : start + rows].flatten()
-        total += F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum").item()
+        total += F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum").item()
     return total / held_out.tokens
 
 
