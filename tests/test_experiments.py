@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from course_lib import experiments, runtime
+from course_lib import experiments, measure, runtime
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Sizes:
 def clock(monkeypatch, tmp_path):
     """CPU seconds that the test sets by hand, and a checkout and home of its own."""
     now = [100.0]
-    monkeypatch.setattr(runtime, "cpu_seconds", lambda: now[0])
+    monkeypatch.setattr(measure, "cpu_seconds", lambda: now[0])
     monkeypatch.setattr(runtime, "home", lambda: tmp_path / "home")
     monkeypatch.setattr(runtime, "repository", lambda: tmp_path)
     return now

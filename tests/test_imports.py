@@ -21,7 +21,8 @@ CHAPTERS = {
     "deployment": {"architecture", "data"},
 }
 # Artifact keys stay narrow only where the chapters' code knows no profile, store or device rule.
-ROOT_FOR_CHAPTERS = {"runtime"}
+# `measure` reads no environment: it asks the system what the process has spent.
+ROOT_FOR_CHAPTERS = {"measure"}
 TABLE = CHAPTERS | {
     "page": {"data"},
     "checks": set(CHAPTERS),
@@ -34,8 +35,16 @@ ROOT_FOR = {
     "page": {"imports", "profile", "runtime"},
     "checks": {"runtime"},
     "grading": {"runtime", "imports"},  # a grade is known by the code that gave it
-    "studies": {"artifacts", "experiments", "imports", "lineage", "profile", "runtime"},
-    "cli": {"artifacts", "experiments", "imports", "lineage", "profile", "runtime"},
+    "studies": {
+        "artifacts",
+        "experiments",
+        "imports",
+        "lineage",
+        "measure",
+        "profile",
+        "runtime",
+    },
+    "cli": {"artifacts", "experiments", "imports", "lineage", "measure", "profile", "runtime"},
 }
 
 

@@ -18,7 +18,7 @@ def chat():
 
     kinds = ("fact", "sum", "where", "count")
     examples = tuple(q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds))
-    talk(lineage.artifact("quantized").path, lineage.tokenizer(), examples=examples)
+    talk(lineage.model("quantized"), lineage.tokenizer(), examples=examples)
 
 
 def serve(
@@ -32,5 +32,5 @@ def serve(
     from course_lib import lineage
     from course_lib.deployment.server import serve as run
 
-    path, tokenizer = lineage.artifact("quantized").path, lineage.tokenizer()
-    run(path, tokenizer, host=host, port=port, api_key=api_key)
+    model, tokenizer = lineage.model("quantized"), lineage.tokenizer()
+    run(model, tokenizer, host=host, port=port, api_key=api_key)

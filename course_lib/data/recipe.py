@@ -65,6 +65,12 @@ def build_corpus(
     return figures
 
 
+def read_world(corpus: Path) -> World:
+    """The world that wrote a corpus artifact."""
+    settings = json.loads((corpus / "world.json").read_text(encoding="utf-8"))
+    return World(WorldConfig.from_dict(settings))
+
+
 def read_documents(corpus: Path, split: str) -> Iterator[dict]:
     """The records of one split of a corpus artifact."""
     if split not in SPLITS:

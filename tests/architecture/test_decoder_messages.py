@@ -15,6 +15,7 @@ from course_lib.architecture.attention.dot_product import GrowingCache, plain_at
 from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.ops import layer_norm, rms_norm, rope, rope_tables, swiglu
+from course_lib.architecture.sampling.filters import Filters
 from course_lib.architecture.sampling.generate import generate
 
 m = Decoder(ModelConfig(vocab_size=9, d_model=16, n_layers=1, max_seq=8))
@@ -41,7 +42,7 @@ calls = [
     lambda: causal_mask(3, 2),
     lambda: generate(m, [[1], []], max_new_tokens=1),
     lambda: generate(m, [[1, 2]], max_new_tokens=7),
-    lambda: generate(m, [[1, 2]], max_new_tokens=1, temperature=-1.0),
+    lambda: generate(m, [[1, 2]], max_new_tokens=1, filters=Filters(temperature=-1.0)),
 ]
 for call in calls:
     try:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.data.mixing.loader import Cursor, LoaderConfig, PackedLoader
-from course_lib.data.mixing.packing import IGNORED, Packed, pack
+from course_lib.data.mixing.packing import IGNORE, Packed, pack
 from course_lib.data.mixing.shards import Shards, ShardWriter, write_shards
 
 CONFIG = LoaderConfig(seq_len=16, batch_rows=12, eos_id=0, window=10, seed=3)
@@ -86,8 +86,8 @@ def test_tensors_are_laid_out_as_pack_does(shards):
         pieces = [shards[d][a:b].tolist() for d, a, b in row]
         wanted: Packed = pack(pieces, CONFIG.seq_len, CONFIG.eos_id)
         assert Counter(inputs[i].tolist()) == Counter(wanted.inputs[0].tolist())
-        assert (targets[i] != IGNORED).sum() == sum(map(len, pieces)) + len(pieces)
-        kept = targets[i] != IGNORED
+        assert (targets[i] != IGNORE).sum() == sum(map(len, pieces)) + len(pieces)
+        kept = targets[i] != IGNORE
         assert torch.equal(inputs[i][1:][kept[:-1]], targets[i][:-1][kept[:-1]])
 
 

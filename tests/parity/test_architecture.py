@@ -17,7 +17,8 @@ from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import from_llama, llama_config, to_llama
 from course_lib.architecture.ops import rms_norm, softmax, swiglu
-from course_lib.architecture.sampling.generate import filter_logits, generate
+from course_lib.architecture.sampling.filters import filter_logits
+from course_lib.architecture.sampling.generate import generate
 from course_lib.profile import CPU
 
 SIZES = {

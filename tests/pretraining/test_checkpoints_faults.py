@@ -50,7 +50,7 @@ def shards(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def config(shards, tmp_path) -> RunConfig:
-    plan = TrainConfig(steps=30, batch_rows=4, lr=3e-3, log_every=1, save_every=10)
+    plan = TrainConfig(steps=30, batch_size=4, lr=3e-3, log_every=1, save_every=10)
     return RunConfig(
         out=tmp_path / "run", tokens=shards, model=MODEL, train=plan, seq_len=32, timeout=20.0
     )
@@ -148,7 +148,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(conf
     "change, named",
     [
         ({"train": {"lr": 1.0}}, "train.lr was 0.003 and is now 1.0"),
-        ({"train": {"batch_rows": 6}}, "train.batch_rows was 4 and is now 6"),
+        ({"train": {"batch_size": 6}}, "train.batch_size was 4 and is now 6"),
         ({"model": {"d_ff": 64}}, "is (16, 32), the model's is (16, 64)"),
         ({"model": {"rope_theta": 500.0}}, "model.rope_theta was 10000.0 and is now 500.0"),
     ],
@@ -359,7 +359,7 @@ def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
 
 
 def test_a_number_of_ranks_that_does_not_divide_the_rows_is_refused(config, tmp_path):
-    odd = at(config, "run", batch_rows=3)
+    odd = at(config, "run", batch_size=3)
     assert [c.wait() for c in fork_ranks(partial(run, odd), 2, tmp_path)] == [Exit.REFUSED] * 2
     assert "batch_rows=3 can't be shared evenly by 2" in (tmp_path / "rank1.txt").read_text()
 
@@ -449,7 +449,7 @@ def test_torchrun_runs_the_command_and_a_killed_rank_ends_it(shards, tmp_path):
     ("wrong", "said"),
     [
         (("--steps", "0"), "steps=0: expected at least 1"),
-        (("--rows", "0"), "batch_rows=0: expected at least 1"),
+        (("--rows", "0"), "batch_size=0: expected at least 1"),
         (("--lr", "0"), "lr=0.0"),
         (("--seq-len", "0"), "0"),
     ],

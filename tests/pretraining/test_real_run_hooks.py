@@ -21,7 +21,7 @@ def around(tmp_path) -> Run:
         out=tmp_path,
         tokens=tmp_path / "tokens",
         model=ModelConfig(vocab_size=8),
-        train=TrainConfig(steps=3, batch_rows=2, lr=1e-3, save_every=9),
+        train=TrainConfig(steps=3, batch_size=2, lr=1e-3, save_every=9),
         seq_len=8,
     )
     log = RunLog(config.log)

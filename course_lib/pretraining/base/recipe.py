@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
 from course_lib.data.mixing.packing import Packed, batch, pack
 from course_lib.data.tokenization.tokenizer import Tokenizer
@@ -29,7 +28,7 @@ class BaseConfig:
     def run(self) -> TrainConfig:
         """The training loop's configuration."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.batch_size, lr=self.lr, seed=self.seed, save_every=200
+            steps=self.steps, batch_size=self.batch_size, lr=self.lr, seed=self.seed, save_every=200
         )
 
 
@@ -84,6 +83,8 @@ def build_base(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """Train the base model on the corpus; figures: its loss and gap on the validation split.
 
@@ -96,9 +97,8 @@ def build_base(
         )
     rows = tokenized_split(parents["corpus"], "train", tokenizer, config.seq_len).packed
     held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
-    torch.set_num_threads(runtime.training_threads())
     generator = torch.Generator().manual_seed(config.seed)
-    model = Decoder(config.model, generator=generator).to(runtime.device())
+    model = Decoder(config.model, generator=generator).to(device)
 
     curve = Curve(work / "curve.jsonl", held_out.packed, tokenizer.eos_id)
 

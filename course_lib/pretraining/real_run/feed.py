@@ -13,7 +13,7 @@ class Feed:
     def __init__(self, config: RunConfig, ranks: Ranks):
         loading = LoaderConfig(
             seq_len=config.seq_len,
-            batch_rows=config.train.batch_rows,
+            batch_rows=config.train.batch_size,
             eos_id=config.eos_id,
             seed=config.train.seed,
         )

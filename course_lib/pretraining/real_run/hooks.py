@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from course_lib.data.mixing.packing import IGNORE
 from course_lib.pretraining.checkpoints.checkpoint import (
     checkpoints,
     latest_valid,
@@ -27,7 +28,8 @@ from course_lib.pretraining.checkpoints.faults import (
     first_broken_parameter,
 )
 from course_lib.pretraining.loop.train import Hooks, StepLog
-from course_lib.pretraining.loss import IGNORE, Batch, cross_entropy, document_ids
+from course_lib.pretraining.loss import Batch, cross_entropy, document_ids
+from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.real_run.config import Exit, RunConfig
 from course_lib.pretraining.real_run.feed import Feed
 from course_lib.pretraining.real_run.folder import RunLog
@@ -200,8 +202,7 @@ class Run(Hooks):
     def _place(self, model: nn.Module) -> str | None:
         """Where this rank's numbers broke: a layer of the forward pass, else a gradient."""
         inputs = self.step.inputs.to(self.config.device)
-        kind = torch.device(self.config.device).type
-        with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
+        with autocast(inputs.device):
             layer = first_broken_layer(model, inputs, document_ids(inputs, self.config.eos_id))
         gradient = first_broken_parameter(model)
         return layer or (f"gradient of {gradient}" if gradient else None)

@@ -28,19 +28,21 @@ class Ranks:
     size: int = 1
 
     @classmethod
-    def join(cls, timeout: float, device: str) -> "Ranks":
+    def join(cls, timeout: float, device: torch.device | str = "cpu") -> "Ranks":
         """The group that torchrun describes in the environment; without one, a single process.
 
+        Ranks on a ``device`` of type cuda talk by NCCL, each from its own GPU; others by Gloo.
+
         ``timeout``: seconds that a sum waits for a rank that doesn't answer. It must be above the
-        time of the longest save, which rank 0 does alone while the others wait. ``device``: cpu, or
-        cuda, where each rank of a machine takes the GPU of its own number.
+        time of the longest save, which rank 0 does alone while the others wait.
         """
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
-        if device == "cuda":
+        on_gpu = torch.device(device).type == "cuda"
+        if on_gpu:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        backend, wait = "nccl" if device == "cuda" else "gloo", datetime.timedelta(seconds=timeout)
+        backend, wait = "nccl" if on_gpu else "gloo", datetime.timedelta(seconds=timeout)
         try:
             dist.init_process_group(backend, timeout=wait)
         except (RuntimeError, dist.DistError) as error:

@@ -69,7 +69,7 @@ class Command:
                 model=sizes.model,
                 train=TrainConfig(
                     steps=sizes.steps,
-                    batch_rows=sizes.batch_size,
+                    batch_size=sizes.batch_size,
                     lr=sizes.lr,
                     seed=seed,
                     log_every=log_every,

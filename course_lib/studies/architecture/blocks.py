@@ -103,7 +103,7 @@ def train_variant(
     model: Decoder, rows: Packed, config: BlocksConfig, *, lr: float, seed: int, steps: int
 ) -> list[StepLog]:
     """Train in place on packed documents, each token seeing its own document."""
-    plan = TrainConfig(steps=steps, batch_rows=config.batch_rows, lr=lr, log_every=10, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=config.batch_rows, lr=lr, log_every=10, seed=seed)
     eos_id = lineage.tokenizer().eos_id
     return train(
         model, lambda step: batch(rows, step, config.batch_rows, seed=seed), plan, eos_id=eos_id
@@ -169,7 +169,7 @@ def train_experts(
         size = torch.stack([router_z_loss(r).detach() for r in routings]).mean().sqrt()
         sizes_of_z.append(size.item())
 
-    plan = TrainConfig(steps=steps, batch_rows=batch_rows, lr=3e-3, log_every=5, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=batch_rows, lr=3e-3, log_every=5, seed=seed)
     logs = train(
         model,
         lambda step: batch(rows, step, batch_rows, seed=seed),

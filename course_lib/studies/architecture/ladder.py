@@ -52,7 +52,7 @@ class LadderConfig:
     def run(self, lr: float, seed: int) -> TrainConfig:
         """The training loop's configuration; it logs where the loss is judged."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.rows, lr=lr, seed=seed, log_every=self.early
+            steps=self.steps, batch_size=self.rows, lr=lr, seed=seed, log_every=self.early
         )
 
 

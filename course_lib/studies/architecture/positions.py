@@ -98,7 +98,7 @@ def train_short(
     """A decoder trained on rows of `config.trained` tokens, each token seeing all before it."""
     generator = torch.Generator().manual_seed(seed)
     model = Decoder(config.model(vocab_size, position), generator).to(runtime.device())
-    plan = TrainConfig(steps=config.steps, batch_rows=config.batch_rows, lr=config.lr, seed=seed)
+    plan = TrainConfig(steps=config.steps, batch_size=config.batch_rows, lr=config.lr, seed=seed)
     train(model, batches(rows, config.batch_rows, seed), plan)
     return model
 
@@ -154,7 +154,7 @@ def stretched(model: Decoder, how: str, *, trained: int, tested: int, **change: 
 
 def tune(model: Decoder, rows: Int[Tensor, "rows seq_plus_one"], steps: int, lr: float) -> Decoder:
     """Train the model on, on the long rows, two a step; in place, and returned."""
-    plan = TrainConfig(steps=steps, batch_rows=2, lr=lr, warmup=0.1)
+    plan = TrainConfig(steps=steps, batch_size=2, lr=lr, warmup=0.1)
     train(model, batches(rows, 2, seed=0), plan)
     return model
 

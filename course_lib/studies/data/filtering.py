@@ -165,7 +165,7 @@ def train_arm(
         max_seq=config.seq_len,
     )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
+    run = TrainConfig(steps=config.steps, batch_size=config.rows, lr=config.lr)
     eos = tokenizer.eos_id
     train(model, lambda step: batch(rows, step, config.rows, seed), run, eos_id=eos)
     return validation_loss(model, held_out, eos).bits_per_byte(held_out_bytes)

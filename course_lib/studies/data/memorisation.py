@@ -82,7 +82,7 @@ def continue_training(
         texts.append(document.text)
     random.Random(config.seed).shuffle(texts)
     packed = pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id)
-    run = TrainConfig(steps=len(packed) // config.rows, batch_rows=config.rows, lr=config.lr)
+    run = TrainConfig(steps=len(packed) // config.rows, batch_size=config.rows, lr=config.lr)
     train(
         model,
         lambda step: batch(packed, step, config.rows, config.seed),

@@ -74,7 +74,7 @@ class Pool:
     held_out_bytes: int
 
 
-def texts(config: MixingConfig) -> dict[str, list[str]]:
+def texts() -> dict[str, list[str]]:
     """About a megabyte of each source, shuffled."""
     found = {
         "world": [d["text"] for d in islice(read_documents(lineage.corpus(), "train"), 9_000)],
@@ -91,7 +91,7 @@ def texts(config: MixingConfig) -> dict[str, list[str]]:
 
 def pools(config: MixingConfig) -> tuple[Tokenizer, dict[str, Pool]]:
     """One tokenizer for all three, then rows; a tenth of the documents is held out."""
-    documents = texts(config)
+    documents = texts()
     tokenizer = train_bpe([t for group in documents.values() for t in group], config.vocab_size)
     return tokenizer, {name: _pool(group, tokenizer, config) for name, group in documents.items()}
 
@@ -124,7 +124,7 @@ def train_rows(rows: Packed, tokenizer: Tokenizer, config: MixingConfig, seed: i
         max_seq=config.seq_len,
     )
     model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
+    run = TrainConfig(steps=config.steps, batch_size=config.rows, lr=config.lr)
 
     def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         places = torch.arange(step * config.rows, (step + 1) * config.rows) % len(rows)

@@ -61,7 +61,7 @@ def one_vocabulary(
     train(
         model,
         lambda step: batch(rows, step, config.rows, seed),
-        TrainConfig(steps=steps, batch_rows=config.rows, lr=config.lr),
+        TrainConfig(steps=steps, batch_size=config.rows, lr=config.lr),
         eos_id=tok.eos_id,
     )
     size = sum(len(text.encode()) for text in test_texts)

@@ -20,6 +20,7 @@ from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 from course_lib.pretraining.schedules.noise_scale import NoiseScale, measure
+from course_lib.pretraining.schedules.rates import warm_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def one_run(
     passed, left, before, look_at = {}, list(config.targets), None, 8
     for step in range(1, config.most_rows // rows + 1):
         for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, step / config.warmup)
+            group["lr"] = lr * warm_up(step - 1, config.warmup)
         inputs, targets = batch(texts.train, step - 1, rows, seed=seed)
         loss = cross_entropy(model(inputs, documents=document_ids(inputs, texts.eos_id)), targets)
         model.zero_grad(set_to_none=True)

@@ -119,7 +119,7 @@ def run(
     optimizer = runners()[name].make(model, lr, warmup)
     peaks = [group["lr"] for group in optimizer.param_groups]
     found: dict[str, list] = {"training": [], "held_out": []}
-    for step in range(until or config.steps):
+    for step in range(config.steps if until is None else until):
         if not isinstance(optimizer, ScheduleFreeAdamW):
             share = wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):

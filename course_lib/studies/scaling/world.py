@@ -1,6 +1,7 @@
 """A grid of real runs on the micro-world's own text, whose entropy is known exactly.
 
-Each branch is judged by its held-out loss and by the world's questions, read by ``downstream``.
+Each branch is judged by its held-out loss and by what it thinks of the answers to the world's
+questions.
 """
 
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from torch.nn import functional as F
 from course_lib import lineage
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import IGNORED, Packed, batch, pack
+from course_lib.data.mixing.packing import IGNORE, Packed, batch, pack
 from course_lib.data.recipe import read_documents
+from course_lib.evaluation.likelihood import Pair, score_pairs
 from course_lib.experiments import experiment, once
-from course_lib.scaling.downstream import Pair, metrics, read_answers
+from course_lib.scaling.downstream import metrics
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.world.questions import Question
 
@@ -133,7 +135,7 @@ def held_out_loss(model: nn.Module, held_out: Packed, rows: int = 32) -> float:
     for start in range(0, len(held_out), rows):
         logits = model(held_out.inputs[start : start + rows]).flatten(0, 1)
         targets = held_out.targets[start : start + rows].flatten()
-        total += F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum").item()
+        total += F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum").item()
     return total / held_out.tokens
 
 
@@ -147,7 +149,7 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
 
     def judge(trained: nn.Module) -> float:
         loss = held_out_loss(trained, data.held_out)
-        answers = {k: metrics(read_answers(trained, p)) for k, p in data.questions.items()}
+        answers = {k: metrics(score_pairs(trained.model, p)) for k, p in data.questions.items()}
         save_model(trained.model, work / f"model-{size[0]}-{config.steps[len(judged)]}")
         judged.append({"loss": loss, "answers": answers})
         return loss
