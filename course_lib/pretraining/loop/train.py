@@ -3,7 +3,7 @@
 ``train`` draws batch ``i`` from ``batch_at(i)``, a pure function of the step number. So a run that
 was killed goes on from its checkpoint with the very batches it would have seen, and ends with the
 very same weights. What else a run may need around its steps (other ranks, a veto on an update, a
-reason to stop) comes in through ``Hooks``; see ``run``.
+reason to stop) comes in through ``Hooks``; see `real_run.hooks`.
 """
 
 import time
