@@ -88,12 +88,12 @@ def test_the_root_imports_chapters_in_lineage_alone():
 
 def test_no_arrow_between_folders_runs_back_up():
     """Folders form floors at every depth: between two of one package, imports go one way."""
-    found = []
-    for folder in sorted({m.rpartition(".")[0] for m in imports.module_names()} - {""}):
+    edges, found = imports.edges(), []
+    for folder in sorted({module.rpartition(".")[0] for module in edges} - {""}):
         rooms: dict[str, set[str]] = {}
-        for module, targets in imports.edges().items():
-            for target in targets:
-                here, there = _room(folder, module), _room(folder, target)
+        for module, targets in edges.items():
+            here = _room(folder, module)
+            for there in (_room(folder, target) for target in targets):
                 if here and there and here != there:
                     rooms.setdefault(here, set()).add(there)
         try:
