@@ -47,7 +47,7 @@ def test_every_command_explains_itself(command):
 
 
 def test_pretrain_trains_in_its_folder_and_goes_on(tmp_path):
-    write_shards([[1, 2, 3, 4, 5]] * 30, tmp_path / "tokens", 16)
+    write_shards([[1, 2, 3, 4, 5]] * 30, tmp_path / "tokens", 16, 0)
     args = ["pretrain", "--out", str(tmp_path / "run"), "--tokens", str(tmp_path / "tokens")]
     short = ["--steps", "2", "--rows", "1", "--seq-len", "16"]
     assert runner.invoke(app, [*args, *short]).exit_code == 0

@@ -67,7 +67,6 @@ class RunConfig:
     model: ModelConfig
     train: TrainConfig
     seq_len: int
-    eos_id: int = 0
     keep: int = 2
     timeout: float = 600.0
     policy: Policy = field(default_factory=Policy)
@@ -81,7 +80,7 @@ class RunConfig:
             for name, value in values.items()
             if name not in FREE
         }
-        return flat | {"seq_len": self.seq_len, "eos_id": self.eos_id}
+        return flat | {"seq_len": self.seq_len}
 
 
 class Run(Hooks):
@@ -116,11 +115,9 @@ class Run(Hooks):
 
     def _train(self) -> Exit:
         c = self.config
-        loading = LoaderConfig(
-            seq_len=c.seq_len, batch_rows=c.train.batch_rows, eos_id=c.eos_id, seed=c.train.seed
-        )
+        loading = LoaderConfig(seq_len=c.seq_len, batch_size=c.train.batch_rows, seed=c.train.seed)
         self.feed = PackedLoader(
-            Shards(c.tokens), loading, rank=self.ranks.rank, world=self.ranks.size
+            Shards(c.tokens), loading, rank=self.ranks.rank, world_size=self.ranks.size
         )
         generator = torch.Generator().manual_seed(c.train.seed)
         model = Decoder(c.model, generator=generator).to(runtime.device())
@@ -128,7 +125,7 @@ class Run(Hooks):
             model,
             self.batch_at,
             c.train,
-            eos_id=c.eos_id,
+            eos_id=self.feed.shards.eos_id,
             on_log=self._on_log,
             loss_fn=self.loss,
             hooks=self,
@@ -168,8 +165,8 @@ class Run(Hooks):
         """This rank's rows. Random numbers that the model draws depend on seed, step and rank."""
         seed = self.config.train.seed * 1_000_003 + step * self.ranks.size + self.ranks.rank
         torch.manual_seed(seed)
-        self.before = self.feed.state_dict()
-        self.inputs, targets = self.feed.batch()
+        self.step = step
+        self.inputs, targets = self.feed.batch_at(step)
         kept = int((targets != IGNORE).sum())
         # One message tells all ranks how many tokens there are, and whether one was asked to stop.
         counts = torch.tensor([kept, int(self.signal > 0)], device=runtime.device())
@@ -199,7 +196,7 @@ class Run(Hooks):
             first = [(r, p) for r, p in named if not p.startswith("gradient")] or named[:1]
             found = [f"rank {r}: {p}" for r, p in first]
             action = "stopped" if verdict.stop else "warned" if verdict.update else "skipped"
-            rows = self._documents()
+            rows = self.feed.documents_at(self.step)
             self.log.write(
                 event=verdict.kind,
                 step=step,
@@ -224,14 +221,15 @@ class Run(Hooks):
         if due and self.ranks.first:
             began, failed = time.perf_counter(), self.fault is not None
             self.guard.bad_in_a_row = 0 if failed else self.guard.bad_in_a_row
+            finished = step - failed
             state = {
                 "config": self.config.identity(),
                 "ranks": self.ranks.size,
                 "tokens": self.tokens - failed * self.total,
-                "position": self.before if failed else self.feed.state_dict(),
+                "position": self.feed.state_dict(finished),
                 "guard": self.guard.state_dict(),
             }
-            folder, finished = self.config.out / "checkpoints", step - failed
+            folder = self.config.out / "checkpoints"
             save_checkpoint(folder, finished, model, optimizer, state, self.config.keep)
             seconds = round(time.perf_counter() - began, 3)
             name = step_folder(folder, finished).name
@@ -242,18 +240,9 @@ class Run(Hooks):
         """Where this rank's numbers broke: a layer of the forward pass, else a gradient."""
         inputs = self.inputs.to(runtime.device())
         with runtime.autocast():
-            layer = first_broken_layer(model, inputs, document_ids(inputs, self.config.eos_id))
+            layer = first_broken_layer(model, inputs, document_ids(inputs, self.feed.shards.eos_id))
         gradient = first_broken_parameter(model)
         return layer or (f"gradient of {gradient}" if gradient else None)
-
-    def _documents(self) -> list[int]:
-        """The numbers of the documents in the present global batch."""
-        after = self.feed.state_dict()
-        self.feed.load_state_dict(self.before)
-        rows = self.feed.rows()
-        found = {piece[0] for _ in range(self.config.train.batch_rows) for piece in next(rows)}
-        self.feed.load_state_dict(after)
-        return sorted(int(number) for number in found)
 
     def _require_same(self, saved: dict, path: Path) -> None:
         ours = self.config.identity()
@@ -294,7 +283,6 @@ def configure(argv: list[str] | None = None) -> RunConfig:
     parser.add_argument("--lr", type=float, default=None, help="instead of the profile's")
     for name, value in (
         ("seed", 0),
-        ("eos-id", 0),
         ("log-every", 10),
         ("save-every", 200),
         ("keep", 2),
@@ -315,7 +303,7 @@ def configure(argv: list[str] | None = None) -> RunConfig:
         if getattr(a, name) is None:  # 0 was said by somebody: it is refused, not replaced
             setattr(a, name, value)
     model = ModelConfig(
-        vocab_size=Shards(a.tokens).index["vocab_size"],
+        vocab_size=Shards(a.tokens).vocab_size,
         d_model=p.d_model,
         n_layers=p.n_layers,
         n_heads=p.n_heads,
@@ -337,7 +325,6 @@ def configure(argv: list[str] | None = None) -> RunConfig:
         model=model,
         train=plan,
         seq_len=a.seq_len,
-        eos_id=a.eos_id,
         keep=a.keep,
         timeout=a.timeout,
         policy=Policy(nonfinite=a.nonfinite, spike=a.spike),
