@@ -13,6 +13,7 @@ Best-fit decreasing: Ding et al. 2024, "Fewer Truncations Improve Language Model
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Int
@@ -124,8 +125,9 @@ def batch(
     return packed.inputs[chosen], packed.targets[chosen]
 
 
+@lru_cache(maxsize=4)
 def epoch_order(size: int, seed: int | None, epoch: int) -> Int[Tensor, "rows"]:
-    """In which order an epoch reads its rows; without a seed, in their own."""
+    """In which order an epoch reads its rows; without a seed, in their own. Only to read."""
     if seed is None:
         return torch.arange(size)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from course_lib import lineage
 from course_lib.data.mixing.packing import Packed, pack
+from course_lib.data.recipe import read_documents
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.experiments import experiment
 from course_lib.pretraining.monitoring.broken import (
@@ -53,8 +54,7 @@ def read(config: BrokenConfig) -> Text:
 
 
 def _lines(split: str, count: int) -> list[dict]:
-    with (lineage.corpus() / f"{split}.jsonl").open() as file:
-        return [json.loads(line) for line in islice(file, count)]
+    return list(islice(read_documents(lineage.corpus(), split), count))
 
 
 def _pack(tokenizer: Tokenizer, documents: list[dict], seq_len: int) -> Packed:
