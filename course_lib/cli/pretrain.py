@@ -19,13 +19,10 @@ def add(app: typer.Typer) -> None:
 def own_tokens(folder: Path) -> Path:
     """The world's corpus as shards, written once."""
     from course_lib import lineage
-    from course_lib.data.mixing.shards import write_shards
-    from course_lib.data.recipe import read_documents
+    from course_lib.data.mixing.corpus import corpus_tokens
 
     if not (folder / "index.json").exists():
-        tokenizer = lineage.tokenizer()
-        texts = [record["text"] for record in read_documents(lineage.corpus(), "train")]
-        write_shards(tokenizer.encode_batch(texts), folder, tokenizer.vocab_size)
+        corpus_tokens(lineage.corpus(), "train", lineage.tokenizer(), folder)
     return folder
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
 
 from course_lib.architecture.decoder import Decoder, load_model, save_model
-from course_lib.data.mixing.packing import Packed, pack
-from course_lib.data.recipe import read_documents, read_world
+from course_lib.data.mixing.corpus import tokenized_split
+from course_lib.data.recipe import read_world
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.pretraining.loop.train import StepLog
 from course_lib.pretraining.loop.validation import validation_loss
@@ -50,12 +49,6 @@ class SFTConfig:
         )
 
 
-def read_rows(corpus: Path, split: str, tokenizer: Tokenizer, seq_len: int, most: int) -> Packed:
-    """The first `most` documents of a split as packed rows."""
-    texts = [document["text"] for document in islice(read_documents(corpus, split), most)]
-    return pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id)
-
-
 def prepare(model: Decoder, tokenizer: Tokenizer, seed: int = 0) -> Decoder:
     """The chat tokens get fresh embeddings, in place."""
     chat_ids = (tokenizer.user_id, tokenizer.assistant_id, tokenizer.end_id)
@@ -86,7 +79,9 @@ def build_sft(
     world = read_world(parents["corpus"])
     model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(device)
     seq_len = model.config.max_seq // 2
-    replay = read_rows(parents["corpus"], "train", tokenizer, seq_len, config.replay_documents)
+    replay = tokenized_split(
+        parents["corpus"], "train", tokenizer, seq_len, config.replay_documents
+    ).packed
     examples = [encode(tokenizer, i) for i in instructions(world, config.instructions())]
 
     def report(log: StepLog) -> None:
@@ -102,7 +97,7 @@ def build_sft(
         on_log=report,
     )
     save_model(model, out)
-    held_out = read_rows(parents["corpus"], "validation", tokenizer, seq_len, 2_000)
+    held_out = tokenized_split(parents["corpus"], "validation", tokenizer, seq_len, 2_000).packed
     figures = accuracies(model, tokenizer, world, split="validation", number=config.exam_questions)
     loss = validation_loss(model, held_out, tokenizer.eos_id).per_token
     return figures | {"nats_per_token": loss}

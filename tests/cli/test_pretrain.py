@@ -27,7 +27,7 @@ STOPS = [  # from the command to the product of queries and keys, which is torch
 
 @pytest.fixture
 def pretrain(tmp_path):
-    write_shards([[1, 2, 3, 4, 5]] * 30, tmp_path / "tokens", 16)
+    write_shards([[1, 2, 3, 4, 5]] * 30, tmp_path / "tokens", 16, 0)
     places = ["--out", str(tmp_path / "run"), "--tokens", str(tmp_path / "tokens")]
     return lambda *options: runner.invoke(app, ["pretrain", *places, *options])
 

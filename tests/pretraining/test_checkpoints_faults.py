@@ -44,7 +44,7 @@ def shards(tmp_path_factory) -> Path:
     """60 documents of random tokens: about 8 batches an epoch, several documents a row."""
     draw, folder = random.Random(0), tmp_path_factory.mktemp("tokens") / "shards"
     documents = [[draw.randrange(1, 32) for _ in range(draw.randrange(3, 29))] for _ in range(60)]
-    write_shards(documents, folder, 32)
+    write_shards(documents, folder, 32, 0)
     return folder
 
 
@@ -303,7 +303,9 @@ def test_one_bad_step_after_another_ends_the_run(config, capsys):
 
 def test_a_spike_is_skipped_or_warned_of_and_logged(config, tmp_path):
     draw = random.Random(1)
-    write_shards([[draw.randrange(1, 4) for _ in range(20)] for _ in range(40)], tmp_path / "t", 32)
+    write_shards(
+        [[draw.randrange(1, 4) for _ in range(20)] for _ in range(40)], tmp_path / "t", 32, 0
+    )
     calm = replace(at(config, "run", steps=24, lr=1e-2, save_every=24), tokens=tmp_path / "t")
     after = {}
     for policy, action in (("skip", "skipped"), ("warn", "warned")):
@@ -361,7 +363,7 @@ def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
 def test_a_number_of_ranks_that_does_not_divide_the_rows_is_refused(config, tmp_path):
     odd = at(config, "run", batch_size=3)
     assert [c.wait() for c in fork_ranks(partial(run, odd), 2, tmp_path)] == [Exit.REFUSED] * 2
-    assert "batch_rows=3 can't be shared evenly by 2" in (tmp_path / "rank1.txt").read_text()
+    assert "batch_size=3 can't be shared evenly by 2" in (tmp_path / "rank1.txt").read_text()
 
 
 def test_a_killed_rank_ends_the_others_at_once(config, tmp_path):

@@ -7,16 +7,16 @@ from course_lib.architecture.config import ModelConfig
 from course_lib.data.mixing.shards import write_shards
 from course_lib.pretraining.loop.train import TrainConfig
 from course_lib.pretraining.real_run.config import Exit, RunConfig
-from course_lib.pretraining.real_run.feed import Feed
 from course_lib.pretraining.real_run.folder import RunLog
 from course_lib.pretraining.real_run.hooks import Run
 from course_lib.pretraining.real_run.ranks import Ranks
 from course_lib.pretraining.real_run.signals import StopRequest
+from course_lib.pretraining.real_run.supervise import feed_of
 
 
 @pytest.fixture
 def around(tmp_path) -> Run:
-    write_shards([[1, 2, 3, 4, 5]] * 9, tmp_path / "tokens", 8)
+    write_shards([[1, 2, 3, 4, 5]] * 9, tmp_path / "tokens", 8, 0)
     config = RunConfig(
         out=tmp_path,
         tokens=tmp_path / "tokens",
@@ -25,7 +25,7 @@ def around(tmp_path) -> Run:
         seq_len=8,
     )
     log = RunLog(config.log)
-    return Run(config, Ranks(), log, Feed(config, Ranks()), StopRequest())
+    return Run(config, Ranks(), log, feed_of(config, Ranks()), StopRequest())
 
 
 def test_a_step_is_open_from_its_batch_to_its_end(around):

@@ -11,7 +11,7 @@ from course_lib.profile import CPU, GPU
 
 @pytest.fixture
 def tokens(tmp_path):
-    write_shards([[1, 2, 3]], tmp_path, 40)
+    write_shards([[1, 2, 3]], tmp_path, 40, 0)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""The base model: packed rows of the corpus, the training loop, and figures against the floor."""
+"""The base model: shards of the corpus, the training loop, and figures against the floor."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import Packed, batch, pack
+from course_lib.data.mixing.corpus import corpus_tokens, tokenized_split
+from course_lib.data.mixing.loader import LoaderConfig, PackedLoader
+from course_lib.data.mixing.packing import Packed
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
@@ -25,32 +27,17 @@ class BaseConfig:
     lr: float
     seed: int = 0
 
+    def loader(self) -> LoaderConfig:
+        """How the corpus is fed: packed as a whole, its rows shuffled every epoch."""
+        return LoaderConfig(
+            seq_len=self.seq_len, batch_size=self.batch_size, window=None, seed=self.seed
+        )
+
     def run(self) -> TrainConfig:
         """The training loop's configuration."""
         return TrainConfig(
             steps=self.steps, batch_size=self.batch_size, lr=self.lr, seed=self.seed, save_every=200
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenizedSplit:
-    """A split of the corpus as packed rows, with the generator's own surprisal of it."""
-
-    packed: Packed
-    text_bytes: int
-    floor_nats: float
-
-
-def tokenized_split(corpus: Path, name: str, tokenizer: Tokenizer, seq_len: int) -> TokenizedSplit:
-    """Read ``<name>.jsonl`` of the corpus artifact, encode and pack it."""
-    with (corpus / f"{name}.jsonl").open() as lines:
-        documents = [json.loads(line) for line in lines]
-    texts = [document["text"] for document in documents]
-    return TokenizedSplit(
-        packed=pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id),
-        text_bytes=sum(len(text.encode()) for text in texts),
-        floor_nats=sum(document["nats"] for document in documents),
-    )
 
 
 class Curve:
@@ -61,7 +48,7 @@ class Curve:
 
     def __init__(self, path: Path, held_out: Packed, eos_id: int, every: int = 200):
         self.path, self.eos_id, self.every = path, eos_id, every
-        self.held_out = Packed(held_out.inputs[:128], held_out.targets[:128])
+        self.held_out = held_out[:128]
 
     def add(self, log: StepLog, model: Decoder) -> None:
         """Append a line: step, training loss, and now and then the held-out loss."""
@@ -95,7 +82,7 @@ def build_base(
         raise ValueError(
             f"model.vocab_size={config.model.vocab_size}: the tokenizer has {tokenizer.vocab_size}"
         )
-    rows = tokenized_split(parents["corpus"], "train", tokenizer, config.seq_len).packed
+    shards = corpus_tokens(parents["corpus"], "train", tokenizer, work / "tokens")
     held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
     generator = torch.Generator().manual_seed(config.seed)
     model = Decoder(config.model, generator=generator).to(device)
@@ -108,7 +95,7 @@ def build_base(
 
     train(
         model,
-        lambda step: batch(rows, step, config.batch_size, seed=config.seed),
+        PackedLoader(shards, config.loader()).batch_at,
         config.run(),
         eos_id=tokenizer.eos_id,
         checkpoint=work / "checkpoints",

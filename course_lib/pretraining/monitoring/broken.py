@@ -160,7 +160,7 @@ def start(fault: str, text: Text, config: BrokenConfig, seed: int = 0) -> Run:
     decoder = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     rows = {"wrong tokenizer": text.foreign}.get(fault, text.rows)
     if fault == "repeated data":
-        rows = Packed(rows.inputs[: config.repeated_rows], rows.targets[: config.repeated_rows])
+        rows = rows[: config.repeated_rows]
     prepare = unshifted if fault == "leaked labels" else lambda inputs, targets: (inputs, targets)
     run = Run(
         model=Unmasked(decoder) if fault == "no mask" else decoder,

@@ -32,7 +32,6 @@ class RunConfig:
     model: ModelConfig
     train: TrainConfig
     seq_len: int
-    eos_id: int = 0
     keep: int = 2
     timeout: float = 600.0
     policy: Policy = field(default_factory=Policy)
@@ -57,7 +56,7 @@ class RunConfig:
             for name, value in values.items()
             if name not in FREE
         }
-        return flat | {"seq_len": self.seq_len, "eos_id": self.eos_id}
+        return flat | {"seq_len": self.seq_len}
 
     def require_same(self, saved: dict, path: Path) -> None:
         """Raises ValueError, naming each difference, where ``path`` was saved by another run."""

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from course_lib.data.mixing.loader import PackedLoader
 from course_lib.data.mixing.packing import IGNORE
 from course_lib.pretraining.checkpoints.checkpoint import (
     checkpoints,
@@ -31,7 +32,6 @@ from course_lib.pretraining.loop.train import Hooks, StepLog
 from course_lib.pretraining.loss import Batch, cross_entropy, document_ids
 from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.real_run.config import Exit, RunConfig
-from course_lib.pretraining.real_run.feed import Feed
 from course_lib.pretraining.real_run.folder import RunLog
 from course_lib.pretraining.real_run.ranks import Ranks
 from course_lib.pretraining.real_run.signals import StopRequest
@@ -39,12 +39,12 @@ from course_lib.pretraining.real_run.signals import StopRequest
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A step that has begun. ``position``: where its batch begins. ``tokens``: of all ranks.
+    """A step that has begun. ``number``: of steps before it. ``tokens``: of all ranks.
 
     ``share``: this rank's part of the tokens. ``stop``: whether some rank was asked to stop.
     """
 
-    position: dict
+    number: int
     inputs: Int[Tensor, "batch seq"]
     tokens: int
     share: float
@@ -58,7 +58,7 @@ class Run(Hooks):
     """
 
     def __init__(
-        self, config: RunConfig, ranks: Ranks, log: RunLog, feed: Feed, asked: StopRequest
+        self, config: RunConfig, ranks: Ranks, log: RunLog, feed: PackedLoader, asked: StopRequest
     ):
         self.config, self.ranks, self.log, self.feed, self.asked = config, ranks, log, feed, asked
         self.guard, self.tokens = Guard(config.policy), 0
@@ -87,7 +87,7 @@ class Run(Hooks):
         if "config" not in state:
             raise ValueError(f"{folder / name} was saved by train() itself, not by a run")
         self.config.require_same(state["config"], folder / name)
-        self.feed.go_on(state["position"])
+        self.feed.load_state_dict(state["position"])
         self.guard.load_state_dict(state["guard"])
         self.tokens = state["tokens"]
         self.log.write(
@@ -98,14 +98,13 @@ class Run(Hooks):
     def batch_at(self, step: int) -> Batch:
         """This rank's rows of the next step."""
         assert self._step is None, "batch_at: the step before is still open"
-        position = self.feed.position
-        inputs, targets = self.feed.draw()
+        inputs, targets = self.feed.batch_at(step)
         kept = int((targets != IGNORE).sum())
         # One message tells all ranks how many tokens there are, and whether one was asked to stop.
         counts = torch.tensor([kept, int(self.asked.number > 0)], device=self.config.device)
         tokens, asked = self.ranks.sum(counts).tolist()
         self._step = Step(
-            position=position, inputs=inputs, tokens=tokens, share=kept / tokens, stop=asked > 0
+            number=step, inputs=inputs, tokens=tokens, share=kept / tokens, stop=asked > 0
         )
         self.tokens += tokens
         return inputs, targets
@@ -149,7 +148,7 @@ class Run(Hooks):
         due = last or stop or step % self.config.train.save_every == 0
         if due and self.ranks.first:
             began = time.perf_counter()
-            finished, state = step - failed, self._state(failed)
+            finished, state = step - failed, self._state(step, failed)
             folder = self.config.checkpoints
             save_checkpoint(folder, finished, model, optimizer, state, self.config.keep)
             seconds = round(time.perf_counter() - began, 3)
@@ -166,14 +165,14 @@ class Run(Hooks):
         self.log.write(event=event, tokens=self.tokens, signal=self.asked.number)
         return Exit.SAVED if self.stopped else Exit.DONE
 
-    def _state(self, failed: bool) -> dict:
+    def _state(self, step: int, failed: bool) -> dict:
         """What a checkpoint holds besides weights and optimizer."""
         self.guard.bad_in_a_row = 0 if failed else self.guard.bad_in_a_row
         return {
             "config": self.config.identity(),
             "ranks": self.ranks.size,
             "tokens": self.tokens - failed * self.step.tokens,
-            "position": self.step.position if failed else self.feed.position,
+            "position": self.feed.state_dict(step - failed),
             "guard": self.guard.state_dict(),
         }
 
@@ -184,7 +183,7 @@ class Run(Hooks):
         named = [(rank, place) for rank, place in enumerate(places) if place]
         first = [(r, place) for r, place in named if not place.startswith("gradient")] or named[:1]
         found = [f"rank {rank}: {place}" for rank, place in first]
-        documents = self.feed.documents(self.step.position)
+        documents = self.feed.documents_at(self.step.number)
         self.log.write(
             event=verdict.kind,
             step=step,
@@ -203,6 +202,6 @@ class Run(Hooks):
         """Where this rank's numbers broke: a layer of the forward pass, else a gradient."""
         inputs = self.step.inputs.to(self.config.device)
         with autocast(inputs.device):
-            layer = first_broken_layer(model, inputs, document_ids(inputs, self.config.eos_id))
+            layer = first_broken_layer(model, inputs, document_ids(inputs, self.feed.shards.eos_id))
         gradient = first_broken_parameter(model)
         return layer or (f"gradient of {gradient}" if gradient else None)

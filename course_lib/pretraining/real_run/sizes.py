@@ -38,7 +38,7 @@ def sized(
     With ``depth``, model, learning rate and steps follow from it; seq_len and batch_size are the
     profile's in any case. A 0 was said by somebody: it is refused later, not replaced.
     """
-    vocab_size = Shards(tokens).index["vocab_size"]
+    vocab_size = Shards(tokens).vocab_size
     seq_len = profile.seq_len if seq_len is None else seq_len
     batch_size = profile.pretrain_batch_size if batch_size is None else batch_size
     if depth is None:

@@ -5,9 +5,10 @@ import sys
 import torch
 
 from course_lib.architecture.decoder import Decoder
+from course_lib.data.mixing.loader import LoaderConfig, PackedLoader
+from course_lib.data.mixing.shards import Shards
 from course_lib.pretraining.loop.train import train
 from course_lib.pretraining.real_run.config import Exit, RunConfig
-from course_lib.pretraining.real_run.feed import Feed
 from course_lib.pretraining.real_run.folder import FolderInUse, RunLog, locked
 from course_lib.pretraining.real_run.hooks import Run
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
@@ -32,13 +33,14 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
             ranks = Ranks.join(config.timeout, config.device)
             with locked(config.out, ranks):
                 log = RunLog(config.log, writes=ranks.first)
-                around = hooks(config, ranks, log, Feed(config, ranks), asked)
+                feed = feed_of(config, ranks)
+                around = hooks(config, ranks, log, feed, asked)
                 generator = torch.Generator().manual_seed(config.train.seed)
                 train(
                     Decoder(config.model, generator=generator).to(config.device),
                     around.batch_at,
                     config.train,
-                    eos_id=config.eos_id,
+                    eos_id=feed.shards.eos_id,
                     on_log=around.log_step,
                     loss_fn=around.loss,
                     hooks=around,
@@ -48,6 +50,14 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
         return _say(code, around.fault) if around.fault else code
     except tuple(ENDS) as error:
         return ended_by(error)
+
+
+def feed_of(config: RunConfig, ranks: Ranks) -> PackedLoader:
+    """This rank's share of the batches."""
+    loading = LoaderConfig(
+        seq_len=config.seq_len, batch_size=config.train.batch_size, seed=config.train.seed
+    )
+    return PackedLoader(Shards(config.tokens), loading, rank=ranks.rank, world_size=ranks.size)
 
 
 def ended_by(error: Exception) -> Exit:

@@ -15,7 +15,7 @@ from torch import Tensor
 from course_lib import lineage, runtime
 from course_lib.architecture.blocks.moe import expert_load, load_balance_loss, router_z_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.data.mixing.packing import Packed, batch, pack
+from course_lib.data.mixing.packing import Packed, batch, pack_texts
 from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
@@ -77,7 +77,7 @@ def lessons(split: str, documents: int, seed: int = 3) -> Packed:
     """Packed rows of the world's documents."""
     tokenizer = lineage.tokenizer()
     texts = [document.text for document in lineage.world().documents(split, documents, seed)]
-    return pack(tokenizer.encode_batch(texts), SEQ_LEN, tokenizer.eos_id)
+    return pack_texts(texts, tokenizer, SEQ_LEN)
 
 
 def decoder(variant: str, seed: int, **change: object) -> Decoder:

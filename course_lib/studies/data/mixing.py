@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from course_lib import lineage
-from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.data.mixing.packing import Packed, chunks, pack
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.mixing.packing import Packed, chunks, pack, pack_texts
 from course_lib.data.mixing.weights import draw_sources, fit_mixture
 from course_lib.data.recipe import read_documents
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.experiments import experiment, once
-from course_lib.pretraining.loop.train import TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
+from course_lib.studies.data.small_run import fit, small_model
 
 SOURCES = ("world", "docs", "code")
 ORDERS = ("mixed", "short first", "one kind after another")
@@ -49,20 +49,20 @@ MODULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class MixingConfig:
-    """Sizes. Tokens a run: steps x rows x seq_len."""
+    """Sizes. Tokens a run: steps x batch_size x seq_len."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
     proxies: int = 10
     passes: tuple[int, ...] = (1, 2, 4, 8, 16)
     steps: int = 60
-    rows: int = 8
+    batch_size: int = 8
     seq_len: int = 128
     vocab_size: int = 768
     lr: float = 5e-3
 
     @property
     def budget(self) -> int:
-        return self.steps * self.rows
+        return self.steps * self.batch_size
 
 
 @dataclass(frozen=True)
@@ -114,23 +114,16 @@ def mixture_rows(
 
 def train_rows(rows: Packed, tokenizer: Tokenizer, config: MixingConfig, seed: int) -> Decoder:
     """A fresh small model over the rows, in the order given, from the first again at the end."""
-    shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=64,
-        n_layers=2,
-        n_heads=2,
-        n_kv_heads=1,
-        d_ff=176,
-        max_seq=config.seq_len,
+    model = small_model(tokenizer, config.seq_len, seed)
+    fit(
+        model,
+        rows,
+        tokenizer.eos_id,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        seed=None,
     )
-    model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_size=config.rows, lr=config.lr)
-
-    def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        places = torch.arange(step * config.rows, (step + 1) * config.rows) % len(rows)
-        return rows.inputs[places], rows.targets[places]
-
-    train(model, batch_at, run, eos_id=tokenizer.eos_id)
     return model
 
 
@@ -160,9 +153,9 @@ def repeated_run(
     generator = torch.Generator().manual_seed(seed)
     different = config.budget // passes
     places = torch.randperm(len(pool.train), generator=generator)[:different]
-    rows = Packed(pool.train.inputs[places], pool.train.targets[places])
+    rows = pool.train[places]
     order = torch.cat([torch.randperm(different, generator=generator) for _ in range(passes)])
-    model = train_rows(Packed(rows.inputs[order], rows.targets[order]), tokenizer, config, seed)
+    model = train_rows(rows[order], tokenizer, config, seed)
     seen = validation_loss(model, rows, tokenizer.eos_id).per_token
     fresh = validation_loss(model, pool.held_out, tokenizer.eos_id).per_token
     return {
@@ -193,7 +186,7 @@ def curriculum_run(
     rows = _rows_in_order(ids, tokenizer, config.seq_len)
     # stretched over the whole run, so that every order reads its last document last
     places = torch.arange(config.budget) * len(rows) // config.budget
-    rows = Packed(rows.inputs[places], rows.targets[places])
+    rows = rows[places]
     model = train_rows(rows, tokenizer, config, seed)
     held_out = list(read_documents(lineage.corpus(), "validation"))[:400]
     figures = {}
@@ -281,16 +274,11 @@ def _pool(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> P
     held = _held_out(_up_to(documents[:cut], 40_000), tokenizer, config)
     rows = _held_out(documents[cut:], tokenizer, config).train
     places = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    return Pool(
-        Packed(rows.inputs[places], rows.targets[places]), held.held_out, held.held_out_bytes
-    )
+    return Pool(rows[places], held.held_out, held.held_out_bytes)
 
 
 def _held_out(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> Pool:
-    pieces = [
-        p for ids in tokenizer.encode_batch(documents) for p in chunks(ids, config.seq_len - 1)
-    ]
-    packed = pack(pieces, config.seq_len, tokenizer.eos_id)
+    packed = pack_texts(documents, tokenizer, config.seq_len)
     return Pool(packed, packed, sum(len(text.encode()) for text in documents))
 
 

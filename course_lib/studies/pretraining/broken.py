@@ -1,6 +1,5 @@
 """Every fault of `broken` on several seeds: the curves, the samples and what can be measured."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import islice
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from course_lib import lineage
 from course_lib.data.mixing.packing import Packed, pack
+from course_lib.data.recipe import read_documents
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
 from course_lib.experiments import experiment, once
 from course_lib.pretraining.monitoring.broken import (
@@ -53,8 +53,7 @@ def read(config: BrokenConfig) -> Text:
 
 
 def _lines(split: str, count: int) -> list[dict]:
-    with (lineage.corpus() / f"{split}.jsonl").open() as file:
-        return [json.loads(line) for line in islice(file, count)]
+    return list(islice(read_documents(lineage.corpus(), split), count))
 
 
 def _pack(tokenizer: Tokenizer, documents: list[dict], seq_len: int) -> Packed:

@@ -13,9 +13,9 @@ import torch
 
 from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.data.mixing.corpus import tokenized_split
 from course_lib.data.mixing.packing import Packed, batch
 from course_lib.experiments import experiment, once
-from course_lib.pretraining.base.recipe import tokenized_split
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
@@ -63,7 +63,7 @@ def text(config: CriticalBatchConfig) -> Text:
     )
     return Text(
         train,
-        Packed(held_out.inputs[: config.held_out], held_out.targets[: config.held_out]),
+        held_out[: config.held_out],
         tokenizer.vocab_size,
         tokenizer.eos_id,
     )

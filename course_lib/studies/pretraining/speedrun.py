@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.architecture.decoder import WRITES, Decoder, ModelConfig
+from course_lib.data.mixing.windows import random_windows
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.experiments import experiment, once
@@ -255,11 +256,10 @@ RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {
 
 
 def batch_of(text: Text, config: SpeedrunConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Row starts drawn from the step number alone, as nanoGPT draws them: anywhere in the text."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    starts = torch.randint(len(text.train) - config.seq, (config.rows,), generator=generator)
-    rows = text.train[starts[:, None] + torch.arange(config.seq + 1)]
-    return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+    """Windows anywhere in the text, as nanoGPT draws them."""
+    return random_windows(
+        text.train, step, seq_len=config.seq, batch_size=config.rows, seed=config.seed
+    )
 
 
 def race(config: SpeedrunConfig, text: Text, say: Callable[[float, str], None]) -> list[Runner]:

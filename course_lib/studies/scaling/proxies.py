@@ -15,7 +15,7 @@ import torch
 
 from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.data.mixing.packing import Packed, batch, pack
+from course_lib.data.mixing.packing import Packed, batch, pack_texts
 from course_lib.data.recipe import read_documents
 from course_lib.experiments import experiment, once
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
@@ -63,12 +63,13 @@ class ProxiesConfig:
     held_out_documents: int = 600
 
 
-def rows_of(config: ProxiesConfig, split: str, most: int, keep: Callable[[int, str], bool]):
+def rows_of(
+    config: ProxiesConfig, split: str, most: int, keep: Callable[[int, str], bool]
+) -> Packed:
     """Packed rows of the documents of a split that ``keep(number, kind)`` wants."""
-    tokenizer = lineage.tokenizer()
     records = islice(read_documents(lineage.corpus(), split), most)
     texts = [record["text"] for i, record in enumerate(records) if keep(i, record["kind"])]
-    return pack(tokenizer.encode_batch(texts), config.seq_len, tokenizer.eos_id)
+    return pack_texts(texts, lineage.tokenizer(), config.seq_len)
 
 
 def run(config: ProxiesConfig, recipe: Recipe, size: tuple, seed: int, held_out: Packed) -> dict:

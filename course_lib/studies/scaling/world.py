@@ -7,7 +7,6 @@ questions.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -17,12 +16,12 @@ from torch.nn import functional as F
 from course_lib import lineage
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import IGNORE, Packed, batch, pack
-from course_lib.data.recipe import read_documents
+from course_lib.data.mixing.packing import IGNORE, Packed, batch
 from course_lib.evaluation.likelihood import Pair, score_pairs
 from course_lib.experiments import experiment, once
 from course_lib.scaling.downstream import metrics
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
+from course_lib.studies.pretraining.texts import texts
 from course_lib.world.questions import Question
 
 
@@ -88,17 +87,8 @@ class Material:
 
 def material(config: WorldGridConfig) -> Material:
     """From the lineage's corpus and tokenizer; the floor is in nats a held-out token."""
-    tokenizer = lineage.tokenizer()
-
-    def packed(split: str, most: int) -> tuple[Packed, float]:
-        records = list(islice(read_documents(lineage.corpus(), split), most))
-        ids = tokenizer.encode_batch([record["text"] for record in records])
-        rows = pack(ids, config.seq_len, tokenizer.eos_id)
-        return rows, sum(record["nats"] for record in records) / rows.tokens
-
-    held_out, floor = packed("validation", config.held_out_documents)
-    train, _ = packed("train", config.train_documents)
-    return Material(train, held_out, floor, answer_pairs(config))
+    read = texts(config.seq_len, config.train_documents, config.held_out_documents)
+    return Material(read.training, read.held_out, read.floor, answer_pairs(config))
 
 
 def answer_pairs(config: WorldGridConfig) -> dict[str, list[Pair]]:
