@@ -13,15 +13,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 
-from course_lib import imports, runtime
+from course_lib import imports, measure, runtime
 
 ALLOWED = {".safetensors", ".json", ".jsonl"}
 Progress = Callable[[float, str], None]
@@ -29,12 +31,18 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How an artifact is made. ``build(config, parents, out, work, progress)`` returns figures."""
+    """How an artifact is made: ``build(config, parents, out, work, progress, **where)``.
+
+    It returns figures. ``where``, as {"device": "cuda"}, and ``threads``, torch's during the build,
+    say on what it runs and not what it computes: they are no part of the key.
+    """
 
     name: str
     build: Callable[..., dict[str, float]]
     config: Any
     parents: tuple["Recipe", ...] = ()
+    where: dict[str, Any] = field(default_factory=dict, compare=False)
+    threads: int | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -54,11 +62,8 @@ def _key(recipe: Recipe) -> str:
 
 
 def _code(module: str) -> str:
-    """Hash of the code that ``module`` runs, less ``runtime``: where isn't what it computes."""
-    where = "course_lib.runtime"
-    modules = sorted(imports.closure([module], stop=[where]) - {where})
-    hashes = [f"{name}={imports.module_hash(name)}" for name in modules]
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    """Hash of the code that ``module`` runs: chapters know no device rule, store or profile."""
+    return imports.closure_hash([module])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,14 +162,16 @@ def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Arti
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
-    wall, cpu = time.perf_counter(), runtime.cpu_seconds()
-    figures = recipe.build(
-        recipe.config,
-        parents,
-        out,
-        work,
-        lambda fraction, text: progress(fraction, f"{recipe.name}: {text}"),
-    )
+    wall, cpu = time.perf_counter(), measure.cpu_seconds()
+    with _threads(recipe.threads):
+        figures = recipe.build(
+            recipe.config,
+            parents,
+            out,
+            work,
+            lambda fraction, text: progress(fraction, f"{recipe.name}: {text}"),
+            **recipe.where,
+        )
     manifest = {
         "name": recipe.name,
         "key": recipe.key,
@@ -173,14 +180,25 @@ def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Arti
         "files": {path.name: _describe(path) for path in sorted(out.iterdir())},
         "figures": {name: float(value) for name, value in figures.items()},
         "wall_seconds": round(time.perf_counter() - wall, 1),
-        "cpu_seconds": round(runtime.cpu_seconds() - cpu, 1),
-        "peak_memory_mb": round(runtime.peak_memory_mb(), 1),
+        "cpu_seconds": round(measure.cpu_seconds() - cpu, 1),
+        "peak_memory_mb": round(measure.peak_memory_mb(), 1),
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1))
     _flush(out)
     os.replace(out, final)
     shutil.rmtree(work, ignore_errors=True)
     return Artifact(name=recipe.name, key=recipe.key, path=final, manifest=manifest)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """torch's threads inside the block; None leaves them. Afterwards they are as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _describe(path: Path) -> dict:

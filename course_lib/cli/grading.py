@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress
 
-console = Console()
+from course_lib.cli.output import bar, console, mark
+
 MIN_SECRET = 16  # bytes
 
 
@@ -20,11 +19,6 @@ def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
     app.command()(grade)
     app.command()(assign)
-
-
-def _fail(error: Exception) -> typer.Exit:
-    console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
-    return typer.Exit(2)
 
 
 def grade(
@@ -62,23 +56,23 @@ def grade(
     """Grade a class: students' code runs behind a wall, and is compared outside it."""
     if probe:
         raise typer.Exit(0 if _probe() else 2)
-    try:
-        chosen = _chosen(exercises)
-        key = _secret(secret_file)
-        if autograder:
-            _autograder(autograder, chosen, key, unsafe_no_sandbox, roster, wheel)
-            return
-        if out is None or (submissions is None and not demo):
-            raise ValueError(
-                "course grade SUBMISSIONS --out REPORT, or course grade --demo --out X"
-            )
-        if demo:
-            from course_lib.grading.demo import write_class
+    chosen = _chosen(exercises)
+    key = _secret(secret_file)
+    if autograder:
+        _autograder(autograder, chosen, key, unsafe_no_sandbox, roster, wheel)
+        return
+    if out is None or (submissions is None and not demo):
+        raise ValueError("course grade SUBMISSIONS --out REPORT, or course grade --demo --out X")
+    if demo:
+        from course_lib.grading.demo import write_class
 
-            submissions, roster = write_class(out)
+        submissions, roster = write_class(out)
+    from course_lib.grading.sandbox.bubblewrap import NoSandbox
+
+    try:
         code = _grade(submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox)
-    except (ValueError, OSError, RuntimeError) as error:  # NoSandbox is a RuntimeError
-        raise _fail(error) from error
+    except NoSandbox as missing:
+        raise OSError(str(missing)) from missing  # what the user can mend: see `errors`
     if code:
         raise typer.Exit(code)
 
@@ -89,8 +83,7 @@ def _probe() -> bool:
 
     found = probe()
     for ok, what, remedy in found:
-        mark = "[green]ok[/green]" if ok else "[red]no[/red]"
-        console.print(f"{mark} {escape(what)}" + ("" if ok else f": {escape(remedy)}"))
+        console.print(mark(ok), what if ok else f"{what}: {remedy}")
     return all(ok for ok, *_ in found)
 
 
@@ -152,8 +145,8 @@ def _grade(
         raise ValueError(f"{submissions}: no answer to any of the course's exercises")
     key = desk.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
     with ExitStack() as stack:
-        bar = stack.enter_context(_bar())
-        task = bar.add_task("grading", total=len(students))
+        shown = stack.enter_context(bar(MofNCompleteColumn()))
+        task = shown.add_task("grading", total=len(students))
         pool = stack.enter_context(Pool(limits, walled=not unsafe, ahead=1))
         outcome = desk.grade_class(
             [student.submission for student in students],
@@ -161,7 +154,7 @@ def _grade(
             key,
             out / "results",
             workers=workers,
-            progress=lambda done, total, text: _tell(bar, task, done, total, text),
+            progress=lambda done, total, text: _tell(shown, task, done, total, text),
         )
     write_report(out, students, outcome, wanted, exercises, title)
     return _close(out, students, outcome, unsafe)
@@ -172,7 +165,7 @@ def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
     if unsafe:
         from course_lib.grading.reports.pages import STAMP
 
-        console.print(f"[red]{STAMP}[/red]")
+        console.print(STAMP, style="red")
     done = f"{len(outcome.results)} of {len(students)} students"
     console.print(f"{done}: {outcome.graded} contents graded, {outcome.kept} kept from before")
     console.print(f"{out / 'summary.html'}", highlight=False)
@@ -182,15 +175,10 @@ def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
     return 0
 
 
-def _bar() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, TimeElapsedColumn(), console=console)
-
-
-def _tell(bar: Progress, task, done: int, total: int, text: str) -> None:
-    bar.update(task, completed=done, total=total, description=escape(text[:30]) or "grading")
+def _tell(shown: Progress, task, done: int, total: int, text: str) -> None:
+    shown.update(task, completed=done, total=total, description=text[:30] or "grading")
     if not console.is_terminal:
-        console.print(f"{done} of {total} {escape(text)}", highlight=False)
+        console.print(f"{done} of {total} {text}", highlight=False)
 
 
 def _autograder(
@@ -239,9 +227,6 @@ def assign(
     from course_lib.grading.assign import write_assignment
     from course_lib.grading.intake.roster import read_roster
 
-    try:
-        chosen = _chosen(exercises)
-        made = write_assignment(read_roster(roster), chosen, catalogue(), notebooks, out, seed)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from error
+    chosen = _chosen(exercises)
+    made = write_assignment(read_roster(roster), chosen, catalogue(), notebooks, out, seed)
     console.print(f"{made} notebooks in {out}; keep {out / 'assignment.json'} for course grade")

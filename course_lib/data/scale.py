@@ -151,9 +151,9 @@ class WriteShards:
 
     def __call__(self, documents: Documents, rank: int, world_size: int) -> Iterator[Any]:
         out = self.folder / f"{rank:05d}"
-        writer, ids = ShardWriter(out, self.tokenizer.vocab_size), []
+        writer, ids = ShardWriter(out, self.tokenizer.vocab_size, self.tokenizer.eos_id), []
         for document in documents:
-            writer.add([*self.tokenizer.encode(document.text), self.tokenizer.eos_id])
+            writer.add(self.tokenizer.encode(document.text))
             ids.append(document.id)
             yield document
         writer.close()

@@ -1,4 +1,14 @@
-"""One step on many ranks: collectives, data parallelism, sharding, their cost, and a launcher."""
+"""One step on many ranks: collectives, data parallelism, sharding, their cost, and a launcher.
+
+Pages and their code:
+    data_parallel: cost, engines, sharding
+Shared:
+    collectives: collective operations out of single messages
+    launch: start ranks from a notebook, and leave nothing running
+    local: ranks as threads of one process
+    pipeline: who does what when, for the exercise on schedules
+    worker: what each rank runs
+"""
 
 from course_lib.distributed.collectives import (
     Transport,

@@ -110,7 +110,8 @@ def step_time(
 ) -> StepTime:
     """A data-parallel step over ``tokens`` tokens in all, bf16 gradients in a ring.
 
-    Compute is 6 N tokens / p over the *achieved* FLOPs a second of one device.
+    Compute is 6 N tokens / p over the *achieved* FLOPs a second of one device: a dense model, whose
+    N parameters each token meets.
     """
     compute = 6 * parameters * tokens / size / flops_per_second
     return StepTime(compute=compute, traffic=ring_seconds(2 * parameters, size, link))

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.distributed.collectives import Transport, broadcast, ring_all_reduce
-
-IGNORE = -100
+from course_lib.pretraining.loss import IGNORE
 
 
 @dataclass
@@ -140,7 +139,7 @@ def shard_loss(
 ) -> Float[Tensor, ""]:
     """This rank's addend, such that the mean over the ranks is the mean over all tokens.
 
-    size / T * Σ -log p over the rank's own tokens, T the tokens of all ranks (-100 left out).
+    size / T * Σ -log p over the rank's own tokens, T the tokens of all ranks (IGNORE left out).
     Rows carry different amounts of padding, so ranks hold different numbers of tokens: the mean of
     their means is *not* the mean, it favours the tokens of the emptier shards.
     """

@@ -17,6 +17,7 @@ from course_lib.architecture.decoder import Decoder
 from course_lib.distributed.collectives import Transport
 from course_lib.distributed.data_parallel import DataParallel, rows_of_rank, shard_loss
 from course_lib.distributed.sharding import ShardedOptimizer
+from course_lib.pretraining.loss import IGNORE
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 Batch = tuple[Tensor, Tensor]
@@ -152,8 +153,8 @@ def run_steps(
     steps = []
     for inputs, targets in batches:
         rows = rows_of_rank(len(inputs), transport.rank, transport.size)
-        own = int((targets[rows] != -100).sum())
-        tokens = int((targets != -100).sum()) if by_tokens else own * transport.size
+        own = int((targets[rows] != IGNORE).sum())
+        tokens = int((targets != IGNORE).sum()) if by_tokens else own * transport.size
         documents = (inputs[rows] == eos_id).cumsum(1)
         logits = engine.model(inputs[rows], documents=documents)
         loss = shard_loss(logits, targets[rows], tokens, transport.size)

@@ -8,6 +8,7 @@ import pytest
 
 from course_lib.data.deduplication.deduplicate import DedupConfig
 from course_lib.data.deduplication.planted_copies import EDITS, copies
+from course_lib.data.extraction.clean import clean
 from course_lib.data.mixing.shards import Shards
 from course_lib.data.pipeline import prepare
 from course_lib.data.records import Record
@@ -61,7 +62,7 @@ def run_all(folder, tasks):
 @pytest.mark.parametrize("tasks", [1, 3])
 def test_the_same_documents_stay_as_in_one_process(tmp_path, tasks):
     config = run_all(tmp_path, tasks)
-    ours = prepare([Record(i, text, "test", "MIT") for i, text in sources()], None, config)
+    ours = prepare([Record(i, text, "test", "MIT") for i, text in sources()], dedup=config)
     kept = [
         i
         for path in sorted(tmp_path.glob("shards/*/ids.json"))
@@ -97,5 +98,8 @@ def test_a_missing_file_is_noticed_and_texts_come_by_number(tmp_path):
 
 def test_shards_hold_the_ids_of_the_texts(tmp_path):
     run_all(tmp_path, 1)
-    corpus = Shards(tmp_path / "shards" / "00000")
-    assert len(corpus) == len(json.loads((tmp_path / "shards/00000/ids.json").read_text()))
+    corpus, texts = Shards(tmp_path / "shards" / "00000"), dict(sources())
+    ids = json.loads((tmp_path / "shards/00000/ids.json").read_text())
+    assert len(corpus) == len(ids) and corpus.eos_id == Tokenizer([]).eos_id
+    for name, tokens in zip(ids, corpus, strict=True):
+        assert tokens.tolist() == Tokenizer([]).encode(clean(texts[name]).text), "no eos among them"

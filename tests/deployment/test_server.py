@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from course_lib.deployment.app import MODEL_NAME, create_app
+from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.protocol import Limits
 from course_lib.deployment.server import is_loopback, running, serve
@@ -51,7 +51,7 @@ def client(url):
 
 
 def chat(client, **fields):
-    return client.chat.completions.create(**{"model": MODEL_NAME, "messages": ASK} | fields)
+    return client.chat.completions.create(**{"model": SERVED_MODEL_NAME, "messages": ASK} | fields)
 
 
 def metric(url, line):
@@ -94,7 +94,7 @@ def test_stream_joins_to_the_whole_answer(client):
 
 
 def test_completions_stream_and_whole_agree(client):
-    fields = {"model": MODEL_NAME, "prompt": "Baben lives", "max_tokens": 12}
+    fields = {"model": SERVED_MODEL_NAME, "prompt": "Baben lives", "max_tokens": 12}
     whole = client.completions.create(**fields).choices[0]
     stream = client.completions.create(**fields, stream=True)
     assert "".join(chunk.choices[0].text for chunk in stream) == whole.text
@@ -128,8 +128,8 @@ def test_text_parts_are_joined(client):
 
 
 def test_models(client):
-    assert [m.id for m in client.models.list()] == [MODEL_NAME]
-    assert client.models.retrieve(MODEL_NAME).id == MODEL_NAME
+    assert [m.id for m in client.models.list()] == [SERVED_MODEL_NAME]
+    assert client.models.retrieve(SERVED_MODEL_NAME).id == SERVED_MODEL_NAME
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-5")
 
@@ -164,7 +164,7 @@ BAD = [
 
 @pytest.mark.parametrize("fields, status, code, param", BAD)
 def test_bad_requests_name_the_field(url, fields, status, code, param):
-    body = {"model": MODEL_NAME, "messages": ASK} | fields
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK} | fields
     answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
     error = answer.json()["error"]
     assert answer.status_code == status
@@ -269,7 +269,7 @@ def test_a_reader_who_leaves_frees_the_place(url, client, engine):
 
 def test_a_reader_who_leaves_a_whole_answer_frees_the_place(url, engine):
     engine.slow = engine.BUSY
-    body = {"model": MODEL_NAME, "messages": ASK}
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK}
     patience = httpx.Timeout(60, read=0.5)
     try:
         with pytest.raises(httpx.ReadTimeout):
@@ -298,7 +298,9 @@ def test_crashes_stay_inside(engine, monkeypatch):
 
     monkeypatch.setattr(SlowEngine, "tokens", broken)
     with running(create_app(engine)) as url:
-        answer = httpx.post(f"{url}/chat/completions", json={"model": MODEL_NAME, "messages": ASK})
+        answer = httpx.post(
+            f"{url}/chat/completions", json={"model": SERVED_MODEL_NAME, "messages": ASK}
+        )
         assert answer.status_code == 500
         assert answer.json()["error"]["type"] == "server_error"
         assert "secret" not in answer.text
@@ -313,7 +315,7 @@ def test_metrics_count_tokens(url, client):
 
 
 def test_events_are_lines_of_json_and_end_with_done(url):
-    body = {"model": MODEL_NAME, "messages": ASK, "stream": True, "max_tokens": 3}
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK, "stream": True, "max_tokens": 3}
     answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = answer.text.strip().split("\n\n")
@@ -331,9 +333,9 @@ def test_the_port_is_free_after_the_block(engine):
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_a_public_address_needs_a_key(tmp_path, tokenizer):
+def test_a_public_address_needs_a_key(model, tokenizer):
     with pytest.raises(ValueError, match="0.0.0.0"):
-        serve(tmp_path, tokenizer, host="0.0.0.0")
+        serve(model, tokenizer, host="0.0.0.0")
     assert is_loopback("::1") and is_loopback("localhost") and not is_loopback("example.org")
 
 

@@ -28,7 +28,7 @@ def pair(seed: int = 0) -> tuple[torch.nn.Module, AdamW]:
 
 
 def numbers(model, optimizer) -> list[torch.Tensor]:
-    moments = [optimizer.state[p][k] for p in model.parameters() for k in ("mean", "square")]
+    moments = [optimizer.state[p][k] for p in model.parameters() for k in ("exp_avg", "exp_avg_sq")]
     return [*(p.detach().clone() for p in model.parameters()), *(m.clone() for m in moments)]
 
 

@@ -1,28 +1,33 @@
-"""Packed batches from shards, by a loader whose whole state is three small numbers.
+"""Packed batches from shards: `batch_at(step)`, the same rows however often a run was stopped.
 
-Every rank walks the same *global* sequence of rows and takes its share of each batch::
+Every rank knows the same *global* sequence of rows and takes its share of each batch::
 
     epoch e      a permutation of all pieces, from (seed, e)
     window w     the next `window` pieces of it, packed into rows by best fit
     row r        the r-th row of that window
 
-So the position is a cursor (epoch, window, row), the same on every rank. It doesn't mention the
-number of ranks: a run that stopped on 3 goes on on 4, and no row comes twice or never. A restart
-packs one window again, from lengths alone, and reads only the tokens of its own rows.
+Step s reads the rows from number s · batch_size on. The sequence doesn't mention the number of
+ranks: a run that stopped on 3 goes on on 4, and no row comes twice or never.
 
-What the state must pin down, or "exact" is an empty word: the shards (by fingerprint), seq_len,
-window, seed. A state that was made with others is refused.
+Where row n lies is found by packing the windows before it, from lengths alone. A restart need not
+do that: the state holds a cursor to its next row (epoch, window, row) and packs one window. What
+the state must pin down, or "exact" is an empty word: the shards (by fingerprint), seq_len,
+batch_size, window, seed. A state that was made with others is refused.
+
+With `window=None` the whole corpus is packed once, in its own order, and each epoch shuffles the
+rows. That is `packing.batch` bit for bit, and how the course's base model is fed.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course_lib.data.mixing.packing import IGNORED, best_fit
+from course_lib.data.mixing.packing import IGNORE, best_fit, epoch_order
 from course_lib.data.mixing.shards import Shards
 
 Piece = tuple[int, int, int]  # document, first token, one past the last
@@ -30,63 +35,76 @@ Piece = tuple[int, int, int]  # document, first token, one past the last
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderConfig:
-    """`batch_rows` is the global batch: what all ranks together take in a step."""
+    """`batch_size` is the global batch: the rows that all ranks together take in a step."""
 
     seq_len: int
-    batch_rows: int
-    eos_id: int
-    window: int = 1_000
+    batch_size: int
+    window: int | None = 1_000
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("seq_len", "batch_rows", "window"):
-            if getattr(self, name) < (2 if name == "seq_len" else 1):
-                raise ValueError(f"{name}={getattr(self, name)} is too small")
-
-
-@dataclass(frozen=True, order=True)
-class Cursor:
-    """The next row of the global sequence."""
-
-    epoch: int = 0
-    window: int = 0
-    row: int = 0
+        for name, least in (("seq_len", 2), ("batch_size", 1), ("window", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name}={value} is too small")
 
 
 class PackedLoader:
     """Endless batches for one rank; see the module's text for the order of rows."""
 
-    def __init__(self, shards: Shards, config: LoaderConfig, *, rank: int = 0, world: int = 1):
-        if not 0 <= rank < world:
-            raise ValueError(f"rank={rank} of world={world}: expected 0 to {world - 1}")
-        if config.batch_rows % world:
+    def __init__(self, shards: Shards, config: LoaderConfig, *, rank: int = 0, world_size: int = 1):
+        if not 0 <= rank < world_size:
             raise ValueError(
-                f"batch_rows={config.batch_rows} can't be shared evenly by {world} "
+                f"rank={rank} of world_size={world_size}: expected 0 to {world_size - 1}"
+            )
+        if config.batch_size % world_size:
+            raise ValueError(
+                f"batch_size={config.batch_size} can't be shared evenly by {world_size} "
                 "ranks: choose a multiple"
             )
         if not len(shards):
             raise ValueError(f"{shards.folder}: no documents, so there is no batch")
-        self.shards, self.config, self.rank, self.world = shards, config, rank, world
-        self.cursor = Cursor()
+        self.shards, self.config, self.rank, self.world_size = shards, config, rank, world_size
         self.pieces = _pieces(shards.lengths, config.seq_len - 1)
-        self._packed: tuple[tuple[int, int], list[list[int]]] | None = None
+        self._base, self._first = 0, [0]  # a window, and the first rows of it and those after it
+        self._packed: tuple[int, np.ndarray, list[list[int]]] | None = None
 
     @property
     def windows(self) -> int:
         """Windows in an epoch; the last one may be smaller."""
-        return -(-len(self.pieces) // self.config.window)
+        return -(-len(self.pieces) // self.config.window) if self.config.window else 1
 
-    def batch(self) -> tuple[Int[Tensor, "rows seq"], Int[Tensor, "rows seq"]]:
-        """This rank's inputs and targets of the next global batch; all ranks move on by it."""
-        rows = [self._next_row() for _ in range(self.config.batch_rows)]
-        return self.tensors(rows[self.rank :: self.world])
+    def batch_at(self, step: int) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
+        """This rank's inputs and targets of the global batch of a step, counted from 0."""
+        return self.tensors(self.rows_at(step)[self.rank :: self.world_size])
 
-    def state_dict(self) -> dict:
-        """JSON-ready, the same on every rank, a hundred bytes however large the corpus is."""
-        return {"cursor": asdict(self.cursor), "made_by": self._identity()}
+    def rows_at(self, step: int) -> list[tuple[Piece, ...]]:
+        """The global batch of a step, as pieces of documents."""
+        first = step * self.config.batch_size
+        return [self.row(number) for number in range(first, first + self.config.batch_size)]
+
+    def documents_at(self, step: int) -> list[int]:
+        """The documents in the global batch of a step, by number: what to look at after a spike."""
+        return sorted({piece[0] for row in self.rows_at(step) for piece in row})
+
+    def row(self, number: int) -> tuple[Piece, ...]:
+        """A row of the global sequence, by its number from 0."""
+        window, place = self._find(number)
+        chosen, bins = self._window(window)
+        return tuple(tuple(self.pieces[chosen[i]].tolist()) for i in bins[place])
+
+    def cursor(self, step: int) -> dict[str, int]:
+        """Where the first row of a step lies."""
+        window, row = self._find(step * self.config.batch_size)
+        epoch, window = divmod(window, self.windows)
+        return {"epoch": epoch, "window": window, "row": row}
+
+    def state_dict(self, step: int) -> dict:
+        """What to save before `step`. JSON-ready, the same on every rank, two hundred bytes."""
+        return {"step": step, "cursor": self.cursor(step), "made_by": self._identity()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from there. Raises ValueError where the state belongs to another sequence."""
+        """Know where the state's step lies. Raises ValueError where it is of another sequence."""
         wanted = self._identity()
         for name, value in state["made_by"].items():
             if wanted.get(name) != value:
@@ -94,22 +112,21 @@ class PackedLoader:
                     f"the state was made with {name}={value!r}, this loader has "
                     f"{wanted.get(name)!r}: it would give other rows"
                 )
-        cursor = Cursor(**state["cursor"])
-        if not (cursor.epoch >= 0 and 0 <= cursor.window < self.windows and cursor.row >= 0):
-            raise ValueError(f"{cursor} is outside: an epoch has {self.windows} windows")
-        self.cursor = cursor
-
-    def rows(self) -> Iterator[tuple[Piece, ...]]:
-        """The global sequence from the cursor on, as pieces of documents: what the tests count."""
-        while True:
-            yield self._next_row()
+        epoch, window, row = (state["cursor"][name] for name in ("epoch", "window", "row"))
+        first = state["step"] * self.config.batch_size - row  # the window's first row
+        if not (epoch >= 0 and 0 <= window < self.windows and 0 <= row and first >= 0):
+            raise ValueError(f"{state['cursor']} is outside: an epoch has {self.windows} windows")
+        number = epoch * self.windows + window
+        if row >= len(self._window(number)[1]):
+            raise ValueError(f"{state['cursor']}: it has {len(self._window(number)[1])} rows")
+        self._base, self._first = number, [first]
 
     def tensors(
         self, rows: list[tuple[Piece, ...]]
-    ) -> tuple[Int[Tensor, "rows seq"], Int[Tensor, "rows seq"]]:
+    ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
         """The layout of `packing.pack`: every piece between two `<|eos|>`, padding at the end."""
-        eos, shape = self.config.eos_id, (len(rows), self.config.seq_len)
-        inputs, targets = np.full(shape, eos, np.int64), np.full(shape, IGNORED, np.int64)
+        eos, shape = self.shards.eos_id, (len(rows), self.config.seq_len)
+        inputs, targets = np.full(shape, eos, np.int64), np.full(shape, IGNORE, np.int64)
         for number, row in enumerate(rows):
             parts = [np.array([eos])]
             for document, start, end in row:
@@ -118,48 +135,59 @@ class PackedLoader:
             inputs[number, : len(line) - 1], targets[number, : len(line) - 1] = line[:-1], line[1:]
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
-    def _next_row(self) -> tuple[Piece, ...]:
-        here = self.cursor
-        window, bins = self._window(here.epoch, here.window)
-        if here.row >= len(bins):
-            raise ValueError(f"{here}: this window has {len(bins)} rows")
-        row = tuple(self.pieces[window[i]] for i in bins[here.row])
-        if here.row + 1 < len(bins):
-            self.cursor = Cursor(here.epoch, here.window, here.row + 1)
-        elif here.window + 1 < self.windows:
-            self.cursor = Cursor(here.epoch, here.window + 1, 0)
-        else:
-            self.cursor = Cursor(here.epoch + 1, 0, 0)
-        return row
+    def _find(self, number: int) -> tuple[int, int]:
+        """The window that holds a row, counted through all epochs, and the row's place in it."""
+        if number < self._first[0]:
+            self._base, self._first = 0, [0]
+        while number >= self._first[-1]:
+            _, bins = self._window(self._base + len(self._first) - 1)
+            self._first.append(self._first[-1] + len(bins))
+        known = bisect_right(self._first, number) - 1
+        return self._base + known, number - self._first[known]
 
-    def _window(self, epoch: int, window: int) -> tuple[np.ndarray, list[list[int]]]:
+    def _window(self, number: int) -> tuple[np.ndarray, list[list[int]]]:
         """The pieces of a window, and its rows: best fit, then shuffled, or the longest documents
         would always come first.
         """
-        if self._packed is None or self._packed[0] != (epoch, window):
-            order = np.random.default_rng((self.config.seed, epoch)).permutation(len(self.pieces))
-            chosen = order[window * self.config.window : (window + 1) * self.config.window]
-            lengths = [self.pieces[i][2] - self.pieces[i][1] + 1 for i in chosen]
-            bins = best_fit(lengths, self.config.seq_len)
-            mix = np.random.default_rng((self.config.seed, epoch, window)).permutation(len(bins))
-            self._packed = (epoch, window), (chosen, [bins[i] for i in mix])
-        return self._packed[1]
+        if self._packed is None or self._packed[0] != number:
+            epoch, window = divmod(number, self.windows)
+            self._packed = number, *self._pack(epoch, window)
+        return self._packed[1:]
+
+    def _pack(self, epoch: int, window: int) -> tuple[np.ndarray, list[list[int]]]:
+        seed, size = self.config.seed, self.config.window
+        if size is None:
+            mix = epoch_order(len(self._whole), seed, epoch).tolist()
+            return np.arange(len(self.pieces)), [self._whole[i] for i in mix]
+        order = np.random.default_rng((seed, epoch)).permutation(len(self.pieces))
+        chosen = order[window * size : (window + 1) * size]
+        bins = self._fit(chosen)
+        mix = np.random.default_rng((seed, epoch, window)).permutation(len(bins))
+        return chosen, [bins[i] for i in mix]
+
+    @cached_property
+    def _whole(self) -> list[list[int]]:
+        """All pieces in rows, in the corpus's own order."""
+        return self._fit(np.arange(len(self.pieces)))
+
+    def _fit(self, chosen: np.ndarray) -> list[list[int]]:
+        lengths = self.pieces[chosen, 2] - self.pieces[chosen, 1] + 1  # each behind an `<|eos|>`
+        return best_fit(lengths.tolist(), self.config.seq_len)
 
     def _identity(self) -> dict:
         config = self.config
         return {
             "shards": self.shards.fingerprint,
             "seq_len": config.seq_len,
+            "batch_size": config.batch_size,
             "window": config.window,
             "seed": config.seed,
-            "eos_id": config.eos_id,
         }
 
 
-def _pieces(lengths: np.ndarray, most: int) -> list[Piece]:
-    """Documents in pieces of at most `most` tokens."""
-    return [
-        (document, start, min(start + most, int(length)))
-        for document, length in enumerate(lengths)
-        for start in range(0, int(length), most)
-    ]
+def _pieces(lengths: np.ndarray, most: int) -> np.ndarray:
+    """Documents in pieces of at most `most` tokens: one `Piece` a row of the array."""
+    counts = -(-lengths // most)
+    documents = np.repeat(np.arange(len(lengths)), counts)
+    starts = (np.arange(len(documents)) - np.repeat(np.cumsum(counts) - counts, counts)) * most
+    return np.stack([documents, starts, np.minimum(starts + most, lengths[documents])], 1)

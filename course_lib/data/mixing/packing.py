@@ -11,28 +11,37 @@ token of b from a. `(inputs == eos_id).cumsum(1)` numbers the documents, padding
 Best-fit decreasing: Ding et al. 2024, "Fewer Truncations Improve Language Modeling", section 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn import CrossEntropyLoss
 
-IGNORED = -100  # the target that cross-entropy leaves out (PyTorch's default ignore_index)
+from course_lib.data.mixing.shards import Encoder
+
+IGNORE = CrossEntropyLoss().ignore_index  # torch's number, -100, for a target that isn't asked for
 
 
 @dataclass(frozen=True)
 class Packed:
+    """Rows in memory. `packed[:8]` and `packed[places]` are some of them, again as `Packed`."""
+
     inputs: Int[Tensor, "rows seq"]
     targets: Int[Tensor, "rows seq"]
 
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def __getitem__(self, places: slice | Int[Tensor, "chosen"]) -> "Packed":
+        return Packed(self.inputs[places], self.targets[places])
+
     @property
     def tokens(self) -> int:
         """Targets that count in the loss."""
-        return int((self.targets != IGNORED).sum())
+        return int((self.targets != IGNORE).sum())
 
     @property
     def efficiency(self) -> float:
@@ -79,7 +88,7 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
         )
     rows = best_fit([len(doc) + 1 for doc in docs], seq_len)
     inputs = torch.full((len(rows), seq_len), eos_id, dtype=torch.long)
-    targets = torch.full((len(rows), seq_len), IGNORED, dtype=torch.long)
+    targets = torch.full((len(rows), seq_len), IGNORE, dtype=torch.long)
     for row, members in enumerate(rows):
         stream = [eos_id]
         for member in members:
@@ -89,31 +98,38 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
     return Packed(inputs, targets)
 
 
+def pack_texts(texts: Iterable[str], tokenizer: Encoder, seq_len: int) -> Packed:
+    """Texts to packed rows; one that is too long for a row is cut into `chunks`."""
+    encoded = tokenizer.encode_batch(list(texts))
+    pieces = [piece for ids in encoded for piece in chunks(ids, seq_len - 1)]
+    return pack(pieces, seq_len, tokenizer.eos_id)
+
+
 def chunks(ids: Sequence[int], most: int) -> list[list[int]]:
     """Cut a document that is too long into pieces of at most `most` tokens."""
     return [list(ids[start : start + most]) for start in range(0, len(ids), most)]
 
 
 def batch(
-    packed: Packed, step: int, rows: int, seed: int = 0
+    packed: Packed, step: int, batch_size: int, seed: int | None = 0
 ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
     """The batch of a step, from (seed, step) alone: a run that resumes needs no loader's state.
 
     Steps walk through an endless row of shuffled epochs, so that each row is seen once an epoch
-    even where `rows` doesn't divide the number of rows.
+    even where `batch_size` doesn't divide the number of rows. Without a seed (None) every epoch has
+    the rows' own order. `loader.PackedLoader` gives the same batches from shards on disk.
     """
-    size, start = len(packed), step * rows
-    order = torch.cat(
-        [
-            _shuffled(size, seed, epoch)
-            for epoch in range(start // size, (start + rows - 1) // size + 1)
-        ]
-    )
-    offset = start - (start // size) * size
-    chosen = order[offset : offset + rows]
+    size, start = len(packed), step * batch_size
+    first, last = start // size, (start + batch_size - 1) // size
+    order = torch.cat([epoch_order(size, seed, epoch) for epoch in range(first, last + 1)])
+    chosen = order[start - first * size :][:batch_size]
     return packed.inputs[chosen], packed.targets[chosen]
 
 
-def _shuffled(size: int, seed: int, epoch: int) -> Int[Tensor, "rows"]:
+@lru_cache(maxsize=4)
+def epoch_order(size: int, seed: int | None, epoch: int) -> Int[Tensor, "rows"]:
+    """In which order an epoch reads its rows; without a seed, in their own. Only to read."""
+    if seed is None:
+        return torch.arange(size)
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(size, generator=generator)

@@ -1,10 +1,12 @@
 """Token ids on disk: flat binary files that a process reads by mapping them into memory.
 
+Every corpus ends here, whatever its source: `write_tokens` encodes texts, one after the other.
+
 A shard is one `.bin` file of token ids, document after document, without separators. The index
 says where documents begin, and holds a sha256 of every file::
 
-    corpus/index.json     {"dtype": "uint16", "vocab_size": …, "shards": [{"file", "documents",
-                           "tokens", "sha256", "lengths_sha256"}, …]}
+    corpus/index.json     {"dtype": "uint16", "vocab_size": …, "eos_id": …, "shards": [{"file",
+                           "documents", "tokens", "sha256", "lengths_sha256"}, …]}
     corpus/00000.bin      ids, little-endian uint16 (uint32 from 65,536 tokens of vocabulary on)
     corpus/00000.len      the length of each document, uint32
 
@@ -16,21 +18,46 @@ and Megatron's `.bin` and `.idx` are the same idea.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+SHARD_TOKENS = 10_000_000  # what a writer collects before it writes a file
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What a tokenizer must have to make batches: ours has it, and so has `web_tokens.GPT2`."""
+
+    vocab_size: int
+    eos_id: int
+
+    def encode_batch(self, texts: Iterable[str]) -> Sequence[Sequence[int]]:
+        """The ids of every text, without `<|eos|>`."""
+
 
 class ShardWriter:
-    """Collects documents and writes a shard whenever `shard_tokens` are together."""
+    """Collects documents and writes a shard whenever `shard_tokens` are together.
 
-    def __init__(self, folder: Path, vocab_size: int, shard_tokens: int = 10_000_000):
+    Documents come without `eos_id`: the index names it, and a loader puts it between them.
+    """
+
+    def __init__(
+        self, folder: Path, vocab_size: int, eos_id: int, shard_tokens: int = SHARD_TOKENS
+    ):
         if vocab_size < 1 or vocab_size > 2**32 or shard_tokens < 1:
             raise ValueError(
                 f"vocab_size={vocab_size}, shard_tokens={shard_tokens}: expected 1 "
                 "to 2**32 and at least 1"
             )
-        self.folder, self.vocab_size, self.shard_tokens = folder, vocab_size, shard_tokens
+        if not 0 <= eos_id < vocab_size:
+            raise ValueError(
+                f"eos_id={eos_id}: expected an id of the vocabulary, below {vocab_size}"
+            )
+        self.folder, self.vocab_size, self.eos_id = folder, vocab_size, eos_id
+        self.shard_tokens = shard_tokens
         self.dtype = np.dtype("<u2" if vocab_size <= 2**16 else "<u4")
         self.shards: list[dict] = []
         self._documents: list[np.ndarray] = []
@@ -53,7 +80,12 @@ class ShardWriter:
     def close(self) -> None:
         """Write what is left, and the index last: without it there is no corpus."""
         self._flush()
-        index = {"dtype": self.dtype.name, "vocab_size": self.vocab_size, "shards": self.shards}
+        index = {
+            "dtype": self.dtype.name,
+            "vocab_size": self.vocab_size,
+            "eos_id": self.eos_id,
+            "shards": self.shards,
+        }
         (self.folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
     def _flush(self) -> None:
@@ -80,14 +112,47 @@ def write_shards(
     documents: Iterable[Sequence[int]],
     folder: Path,
     vocab_size: int,
-    shard_tokens: int = 10_000_000,
+    eos_id: int,
+    shard_tokens: int = SHARD_TOKENS,
 ) -> "Shards":
     """Write documents to shards and open them."""
-    writer = ShardWriter(folder, vocab_size, shard_tokens)
+    writer = ShardWriter(folder, vocab_size, eos_id, shard_tokens)
     for ids in documents:
         writer.add(ids)
     writer.close()
     return Shards(folder)
+
+
+def write_tokens(
+    texts: Iterable[str],
+    tokenizer: Encoder,
+    folder: Path,
+    *,
+    most: int | None = None,
+    together: int = 1_000,
+    shard_tokens: int = SHARD_TOKENS,
+) -> "Shards":
+    """Encode ``together`` texts at a time, all of them or until ``most`` tokens are written.
+
+    The index is written last, so that a killed preparation leaves no corpus that looks whole.
+    Raises ValueError where there are fewer tokens than ``most``: a short corpus would be repeated.
+    """
+    writer, tokens = ShardWriter(folder, tokenizer.vocab_size, tokenizer.eos_id, shard_tokens), 0
+    for ids in _encoded(iter(texts), tokenizer, together):
+        writer.add(ids)
+        tokens += len(ids)
+        if most is not None and tokens >= most:
+            break
+    if most is not None and tokens < most:
+        raise ValueError(f"the texts hold {tokens:,} tokens, {most:,} were asked for")
+    writer.close()
+    return Shards(folder)
+
+
+def _encoded(texts: Iterator[str], tokenizer: Encoder, together: int) -> Iterator[Sequence[int]]:
+    while group := list(islice(texts, together)):
+        if filled := [text for text in group if text.strip()]:
+            yield from tokenizer.encode_batch(filled)
 
 
 class Shards:
@@ -97,9 +162,12 @@ class Shards:
         """verify: hash every file and compare. Always checked: that each has its full size."""
         path = folder / "index.json"
         if not path.exists():
-            raise ValueError(f"{path}: no such file; a corpus is written by write_shards")
+            raise ValueError(f"{path}: no such file; a corpus is written by write_tokens")
         self.folder, text = folder, path.read_text()
         self.index = json.loads(text)
+        if "eos_id" not in self.index:
+            raise ValueError(f"{path}: it names no eos_id; write these shards again")
+        self.vocab_size, self.eos_id = self.index["vocab_size"], self.index["eos_id"]
         self.dtype = np.dtype(self.index["dtype"]).newbyteorder("<")
         for shard in self.index["shards"]:
             self._check(shard, verify)

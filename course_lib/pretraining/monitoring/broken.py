@@ -72,7 +72,7 @@ class BrokenConfig:
 
     def run(self) -> TrainConfig:
         """The loop of every run, but for what a fault changes."""
-        return TrainConfig(steps=self.steps, batch_rows=self.rows, lr=self.lr, log_every=1)
+        return TrainConfig(steps=self.steps, batch_size=self.rows, lr=self.lr, log_every=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ def start(fault: str, text: Text, config: BrokenConfig, seed: int = 0) -> Run:
     decoder = Decoder(shape, generator=torch.Generator().manual_seed(seed))
     rows = {"wrong tokenizer": text.foreign}.get(fault, text.rows)
     if fault == "repeated data":
-        rows = Packed(rows.inputs[: config.repeated_rows], rows.targets[: config.repeated_rows])
+        rows = rows[: config.repeated_rows]
     prepare = unshifted if fault == "leaked labels" else lambda inputs, targets: (inputs, targets)
     run = Run(
         model=Unmasked(decoder) if fault == "no mask" else decoder,

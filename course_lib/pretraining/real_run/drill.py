@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.pretraining.real_run.config import RunConfig
 from course_lib.pretraining.real_run.folder import curve
-from course_lib.pretraining.real_run.run import RunConfig
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def fork_ranks(act: Callable[[], int], size: int, folder: Path) -> list[Child]:
 def wait_for_step(config: RunConfig, step: int, seconds: float = 60.0) -> None:
     """Until the log of a run shows that step. Raises TimeoutError."""
     end = time.monotonic() + seconds
-    while not any(line["step"] >= step for line in curve(config.out / "log.jsonl")):
+    while not any(line["step"] >= step for line in curve(config.log)):
         if time.monotonic() > end:
             raise TimeoutError(f"{config.out}: step {step} was not logged in {seconds} s")
         time.sleep(0.01)

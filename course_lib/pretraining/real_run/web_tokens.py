@@ -2,61 +2,34 @@
 
     python -m course_lib.pretraining.real_run.web_tokens --out fineweb-edu --tokens 10_000_000_000
 
-Streams FineWeb-Edu from the hub (Penedo et al. 2024), encodes it with GPT-2's tokenizer and writes
-``data.shards``. Documents go in as they come: the loader shuffles them. Needs a network.
+Streams FineWeb-Edu from the hub (Penedo et al. 2024) through `data.pipeline`: cleaned, judged,
+encoded with GPT-2's tokenizer and written as `data.mixing.shards`. Documents go in as they come:
+the loader shuffles them. Near-copies stay unless you ask with ``--dedup``. Needs a network.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from course_lib.data.mixing.shards import Shards, ShardWriter
-from course_lib.data.sources.hub import hub
-
-Encode = Callable[[list[str]], Sequence[Sequence[int]]]
+from course_lib.data.pipeline import DEDUP, RULES, prepare_tokens
+from course_lib.data.sources.source import source
 
 
-def write_tokens(
-    texts: Iterable[str],
-    encode: Encode,
-    vocab_size: int,
-    folder: Path,
-    *,
-    most: int,
-    together: int = 1_000,
-    shard_tokens: int = 100_000_000,
-) -> Shards:
-    """Encode ``together`` texts at a time until ``most`` tokens are written; open the shards.
+class GPT2:
+    """GPT-2's tokenizer from the hub, as much of it as the shards need."""
 
-    The index is written last, so that a killed preparation leaves no corpus that looks whole.
-    Raises ValueError where there are fewer tokens than ``most``: a short corpus would be repeated.
-    """
-    writer, tokens, texts = ShardWriter(folder, vocab_size, shard_tokens), 0, iter(texts)
-    while tokens < most:
-        batch = [text for text in islice(texts, together) if text.strip()]
-        if not batch:
-            raise ValueError(f"the texts hold {tokens:,} tokens, {most:,} were asked for")
-        for ids in encode(batch):
-            writer.add(ids)
-            tokens += len(ids)
-            if tokens >= most:
-                break
-    writer.close()
-    return Shards(folder)
+    def __init__(self):
+        from transformers import AutoTokenizer
 
+        self._tokenizer = AutoTokenizer.from_pretrained("openai-community/gpt2")
+        self.vocab_size, self.eos_id = len(self._tokenizer), self._tokenizer.eos_token_id
 
-def gpt2() -> tuple[Encode, int, int]:
-    """GPT-2's tokenizer from the hub: how it encodes, its vocabulary and its end-of-text id."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained("openai-community/gpt2")
-
-    def encode(texts: list[str]) -> Sequence[Sequence[int]]:
-        return tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-
-    return encode, len(tokenizer), tokenizer.eos_token_id
+    def encode_batch(self, texts: Iterable[str]) -> Sequence[Sequence[int]]:
+        """The ids of every text, without the token that ends it."""
+        options = {"add_special_tokens": False, "verbose": False}
+        return self._tokenizer(list(texts), **options)["input_ids"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,12 +37,23 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokens", type=int, default=10_000_000_000)
-    parser.add_argument("--source", default="fineweb-edu", help="a name of data.hub")
+    parser.add_argument("--source", default="fineweb-edu", help="a name of data.sources.hub")
+    parser.add_argument("--unjudged", action="store_true", help="clean, but keep every document")
+    parser.add_argument(
+        "--dedup", type=int, metavar="N", help="read N documents, leave out near-copies among them"
+    )
     a = parser.parse_args(argv)
-    encode, vocab_size, eos_id = gpt2()
-    texts = (record.text for record in hub(a.source))
-    shards = write_tokens(texts, encode, vocab_size, a.out, most=a.tokens)
-    print(f"{len(shards):,} documents; train with --tokens {a.out} --eos-id {eos_id}")
+    shards = prepare_tokens(
+        islice(source(f"hub:{a.source}"), a.dedup),
+        GPT2(),
+        a.out,
+        rules=None if a.unjudged else RULES,
+        dedup=DEDUP if a.dedup else None,
+        most=a.tokens,
+        shard_tokens=100_000_000,
+    )
+    print(f"{len(shards):,} documents; what was dropped stands in {a.out / 'account.json'}")
+    print(f"train with --tokens {a.out}")
     return 0
 
 

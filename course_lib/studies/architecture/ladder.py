@@ -6,12 +6,9 @@ by seed, so a step's gain is a mean of paired differences. Each rung trains at e
 config with the first seed, and with the other seeds at its best: no rung is judged at another's.
 """
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -22,11 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from course_lib import lineage
 from course_lib.architecture.blocks.moe import load_balance_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.data.mixing.packing import Packed, batch, pack
-from course_lib.experiments import experiment
+from course_lib.data.mixing.packing import batch
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
+from course_lib.studies.pretraining.texts import Texts, texts
 
 BALANCE = 0.01  # weight of the load-balance loss: Fedus et al. 2022, section 2.2
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # Student's t by degrees of freedom, two-sided
@@ -49,10 +47,14 @@ class LadderConfig:
     documents: int = 10_000
     held_out: int = 600
 
+    def texts(self) -> Texts:
+        """What the rungs read."""
+        return texts(self.seq, self.documents, self.held_out)
+
     def run(self, lr: float, seed: int) -> TrainConfig:
         """The training loop's configuration; it logs where the loss is judged."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.rows, lr=lr, seed=seed, log_every=self.early
+            steps=self.steps, batch_size=self.rows, lr=lr, seed=seed, log_every=self.early
         )
 
 
@@ -99,32 +101,6 @@ class Result:
     final: float
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Packed rows to train on and to be judged by, and the judged text's own entropy."""
-
-    training: Packed
-    held_out: Packed
-    floor: float
-    eos_id: int
-
-
-@cache
-def texts(config: LadderConfig) -> Texts:
-    """The course's corpus in the course's tokens."""
-    tokenizer = lineage.tokenizer()
-
-    def packed(split: str, documents: int) -> tuple[Packed, list[dict]]:
-        with (lineage.corpus() / f"{split}.jsonl").open() as lines:
-            records = [json.loads(line) for line in islice(lines, documents)]
-        ids = tokenizer.encode_batch([record["text"] for record in records])
-        return pack(ids, config.seq, tokenizer.eos_id), records
-
-    held_out, records = packed("validation", config.held_out)
-    floor = sum(record["nats"] for record in records) / held_out.tokens
-    return Texts(packed("train", config.documents)[0], held_out, floor, tokenizer.eos_id)
-
-
 def climb(
     model_config: ModelConfig, lr: float, seed: int, config: LadderConfig, until: int | None = None
 ) -> dict[int, float]:
@@ -132,7 +108,7 @@ def climb(
 
     They are taken after `early` steps and at the end. The schedule is that of the whole run.
     """
-    data, losses = texts(config), {}
+    data, losses = config.texts(), {}
     model = Decoder(model_config, torch.Generator().manual_seed(seed))
 
     def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
@@ -174,13 +150,14 @@ def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], No
 
     def run(rung: str, lr: float, seed: int) -> Result:
         progress(len(results) / total, f"{rung}, rate {lr:g}, seed {seed}")
-        path = work / f"{rung}, {lr:g}, {seed}.json"
-        if not path.exists():
+
+        def climbed() -> dict:
             losses = climb(models[rung], lr, seed, config)
-            early, final = losses[config.early], losses[config.steps]
-            result = Result(rung=rung, seed=seed, lr=lr, early=early, final=final)
-            path.write_text(json.dumps(asdict(result)))
-        results.append(Result(**json.loads(path.read_text())))
+            return {"early": losses[config.early], "final": losses[config.steps]}
+
+        kept = once(work / f"{rung}, {lr:g}, {seed}.json", climbed)
+        ends = {"early": kept["early"], "final": kept["final"]}
+        results.append(Result(rung=rung, seed=seed, lr=lr, **ends))
         return results[-1]
 
     best = {}
@@ -202,8 +179,8 @@ def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], No
     return {
         "rungs": sizes,
         "runs": [asdict(result) for result in results],
-        "floor": texts(config).floor,
-        "held_out_tokens": texts(config).held_out.tokens,
+        "floor": config.texts().floor,
+        "held_out_tokens": config.texts().held_out.tokens,
     }
 
 

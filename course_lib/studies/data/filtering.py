@@ -5,26 +5,21 @@ known. Four arms: *all*, what the filters *kept*, what they *dropped*, and *trut
 documentation alone. Held-out documentation judges them all.
 """
 
-import json
 import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
-from course_lib import runtime
-from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.filtering.junk import junk
 from course_lib.data.filtering.stack import apply, web_stack
-from course_lib.data.mixing.packing import Packed, batch, chunks, pack
+from course_lib.data.mixing.packing import Packed, pack_texts
 from course_lib.data.records import Record
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
-from course_lib.pretraining.loop.train import TrainConfig, train
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
+from course_lib.studies.data.small_run import fit, small_model
 
 MODULES = (
     "argparse",
@@ -82,12 +77,12 @@ ARMS = ("all", "kept", "dropped", "truth")
 
 @dataclass(frozen=True, kw_only=True)
 class FilteringConfig:
-    """Sizes of the study. Tokens an arm: steps x rows x seq_len."""
+    """Sizes of the study. Tokens an arm: steps x batch_size x seq_len."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
     least_words: int = 50  # shorter docstrings aren't documents of a web crawl's kind
     steps: int = 80
-    rows: int = 8
+    batch_size: int = 8
     seq_len: int = 128
     vocab_size: int = 1024
     lr: float = 4e-3
@@ -144,8 +139,7 @@ def fit_tokenizer(parts: Corpus, config: FilteringConfig) -> Tokenizer:
 
 def rows_of(records: Sequence[Record], tokenizer: Tokenizer, seq_len: int) -> Packed:
     """Documents cut into pieces that fit a row, then packed."""
-    ids = tokenizer.encode_batch([record.text for record in records])
-    return pack([p for doc in ids for p in chunks(doc, seq_len - 1)], seq_len, tokenizer.eos_id)
+    return pack_texts((record.text for record in records), tokenizer, seq_len)
 
 
 def train_arm(
@@ -157,20 +151,18 @@ def train_arm(
     seed: int,
 ) -> float:
     """Train a fresh small model on an arm; its bits a byte on the held-out documentation."""
-    shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=96,
-        n_layers=2,
-        n_heads=3,
-        n_kv_heads=1,
-        d_ff=256,
-        max_seq=config.seq_len,
+    model = small_model(tokenizer, config.seq_len, seed, d_model=96, n_heads=3, d_ff=256)
+    eos_id = tokenizer.eos_id
+    fit(
+        model,
+        rows,
+        eos_id,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        seed=seed,
     )
-    model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
-    eos = tokenizer.eos_id
-    train(model, lambda step: batch(rows, step, config.rows, seed), run, eos_id=eos)
-    return validation_loss(model, held_out, eos).bits_per_byte(held_out_bytes)
+    return validation_loss(model, held_out, eos_id).bits_per_byte(held_out_bytes)
 
 
 @experiment(config=FilteringConfig())
@@ -183,18 +175,13 @@ def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, st
     runs = []
     for number, (seed, arm) in enumerate((s, a) for s in config.seeds for a in ARMS):
         progress(number / (len(config.seeds) * len(ARMS)), f"seed {seed}: {arm}")
-        done = work / f"{arm}-{seed}.json"
-        if not done.exists():
+
+        def trained(seed: int = seed, arm: str = arm) -> dict:
             rows = rows_of(groups[arm], tokenizer, config.seq_len)
-            began = runtime.cpu_seconds()
             figure = train_arm(rows, held_out, size, tokenizer, config, seed)
-            spent = round(runtime.cpu_seconds() - began, 1)
-            done.write_text(
-                json.dumps(
-                    {"arm": arm, "seed": seed, "bits_per_byte": figure, "core_seconds": spent}
-                )
-            )
-        runs.append(json.loads(done.read_text()))
+            return {"arm": arm, "seed": seed, "bits_per_byte": figure}
+
+        runs.append(once(work / f"{arm}-{seed}.json", trained, cost=True))
     texts = {
         arm: {
             "documents": len(group),

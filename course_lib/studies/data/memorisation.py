@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.data.mixing.packing import batch, pack
+from course_lib.data.mixing.packing import batch, pack_texts
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.evaluation.likelihood import score_pairs
 from course_lib.pretraining.loop.train import TrainConfig, train
@@ -24,7 +24,7 @@ class MemorisationConfig:
     copies: tuple[int, ...] = (0, 1, 4, 16, 64)
     planted: int = 16
     steps: int = 150
-    rows: int = 6
+    batch_size: int = 6
     lr: float = 1.5e-3
     prompt: float = 0.5  # share of a document's tokens that recital starts from
     seed: int = 0
@@ -71,9 +71,9 @@ def continue_training(
 ) -> int:
     """Train on fresh documents with the planted copies strewn among them; returns their number."""
     texts = [document.text for k, group in planted.items() for document in group for _ in range(k)]
-    copies, room = len(texts), config.steps * config.rows * seq_len
+    copies, room = len(texts), config.steps * config.batch_size * seq_len
     room -= sum(len(ids) + 1 for ids in tokenizer.encode_batch(texts))
-    most = config.steps * config.rows * 8  # documents: more than ever fit
+    most = config.steps * config.batch_size * 8  # documents: more than ever fit
     for document in world.documents("train", most, 2_000_003 + config.seed):
         ids = tokenizer.encode(document.text)
         room -= len(ids) + 1
@@ -81,11 +81,13 @@ def continue_training(
             break
         texts.append(document.text)
     random.Random(config.seed).shuffle(texts)
-    packed = pack(tokenizer.encode_batch(texts), seq_len, tokenizer.eos_id)
-    run = TrainConfig(steps=len(packed) // config.rows, batch_rows=config.rows, lr=config.lr)
+    packed = pack_texts(texts, tokenizer, seq_len)
+    run = TrainConfig(
+        steps=len(packed) // config.batch_size, batch_size=config.batch_size, lr=config.lr
+    )
     train(
         model,
-        lambda step: batch(packed, step, config.rows, config.seed),
+        lambda step: batch(packed, step, config.batch_size, config.seed),
         run,
         eos_id=tokenizer.eos_id,
     )

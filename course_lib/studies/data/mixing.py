@@ -1,6 +1,5 @@
 """Mixtures, curricula and repetition, measured with one small model at equal tokens."""
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib import lineage, runtime
-from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.data.mixing.packing import Packed, chunks, pack
+from course_lib import lineage
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.mixing.packing import Packed, chunks, pack, pack_texts
 from course_lib.data.mixing.weights import draw_sources, fit_mixture
 from course_lib.data.recipe import read_documents
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
-from course_lib.pretraining.loop.train import TrainConfig, train
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
+from course_lib.studies.data.small_run import fit, small_model
 
 SOURCES = ("world", "docs", "code")
 ORDERS = ("mixed", "short first", "one kind after another")
@@ -50,20 +49,20 @@ MODULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class MixingConfig:
-    """Sizes. Tokens a run: steps x rows x seq_len."""
+    """Sizes. Tokens a run: steps x batch_size x seq_len."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
     proxies: int = 10
     passes: tuple[int, ...] = (1, 2, 4, 8, 16)
     steps: int = 60
-    rows: int = 8
+    batch_size: int = 8
     seq_len: int = 128
     vocab_size: int = 768
     lr: float = 5e-3
 
     @property
     def budget(self) -> int:
-        return self.steps * self.rows
+        return self.steps * self.batch_size
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Pool:
     held_out_bytes: int
 
 
-def texts(config: MixingConfig) -> dict[str, list[str]]:
+def texts() -> dict[str, list[str]]:
     """About a megabyte of each source, shuffled."""
     found = {
         "world": [d["text"] for d in islice(read_documents(lineage.corpus(), "train"), 9_000)],
@@ -92,7 +91,7 @@ def texts(config: MixingConfig) -> dict[str, list[str]]:
 
 def pools(config: MixingConfig) -> tuple[Tokenizer, dict[str, Pool]]:
     """One tokenizer for all three, then rows; a tenth of the documents is held out."""
-    documents = texts(config)
+    documents = texts()
     tokenizer = train_bpe([t for group in documents.values() for t in group], config.vocab_size)
     return tokenizer, {name: _pool(group, tokenizer, config) for name, group in documents.items()}
 
@@ -115,23 +114,16 @@ def mixture_rows(
 
 def train_rows(rows: Packed, tokenizer: Tokenizer, config: MixingConfig, seed: int) -> Decoder:
     """A fresh small model over the rows, in the order given, from the first again at the end."""
-    shape = ModelConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=64,
-        n_layers=2,
-        n_heads=2,
-        n_kv_heads=1,
-        d_ff=176,
-        max_seq=config.seq_len,
+    model = small_model(tokenizer, config.seq_len, seed)
+    fit(
+        model,
+        rows,
+        tokenizer.eos_id,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        seed=None,
     )
-    model = Decoder(shape, generator=torch.Generator().manual_seed(seed))
-    run = TrainConfig(steps=config.steps, batch_rows=config.rows, lr=config.lr)
-
-    def batch_at(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        places = torch.arange(step * config.rows, (step + 1) * config.rows) % len(rows)
-        return rows.inputs[places], rows.targets[places]
-
-    train(model, batch_at, run, eos_id=tokenizer.eos_id)
     return model
 
 
@@ -161,9 +153,9 @@ def repeated_run(
     generator = torch.Generator().manual_seed(seed)
     different = config.budget // passes
     places = torch.randperm(len(pool.train), generator=generator)[:different]
-    rows = Packed(pool.train.inputs[places], pool.train.targets[places])
+    rows = pool.train[places]
     order = torch.cat([torch.randperm(different, generator=generator) for _ in range(passes)])
-    model = train_rows(Packed(rows.inputs[order], rows.targets[order]), tokenizer, config, seed)
+    model = train_rows(rows[order], tokenizer, config, seed)
     seen = validation_loss(model, rows, tokenizer.eos_id).per_token
     fresh = validation_loss(model, pool.held_out, tokenizer.eos_id).per_token
     return {
@@ -194,7 +186,7 @@ def curriculum_run(
     rows = _rows_in_order(ids, tokenizer, config.seq_len)
     # stretched over the whole run, so that every order reads its last document last
     places = torch.arange(config.budget) * len(rows) // config.budget
-    rows = Packed(rows.inputs[places], rows.targets[places])
+    rows = rows[places]
     model = train_rows(rows, tokenizer, config, seed)
     held_out = list(read_documents(lineage.corpus(), "validation"))[:400]
     figures = {}
@@ -210,20 +202,14 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tokenizer, parts = pools(config)
     runs: dict[str, dict] = {}
 
-    def once(name: str, run: Callable[[], dict]) -> dict:
-        path = work / f"{name}.json"
-        if not path.exists():
-            progress(len(runs) / 40, name)
-            began = runtime.cpu_seconds()
-            figures = run()
-            spent = round(runtime.cpu_seconds() - began, 1)
-            path.write_text(json.dumps({**figures, "core_seconds": spent}))
-        runs[name] = json.loads(path.read_text())
+    def kept(name: str, run: Callable[[], dict]) -> dict:
+        progress(len(runs) / 40, name)
+        runs[name] = once(work / f"{name}.json", run, cost=True)
         return runs[name]
 
     drawn = np.random.default_rng(0).dirichlet(np.ones(len(SOURCES)), config.proxies).tolist()
     losses = [
-        once(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
+        kept(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
             "mean"
         ]
         for i in range(config.proxies)
@@ -232,7 +218,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tried = {"equal": dict.fromkeys(SOURCES, 1 / len(SOURCES)), "learned": fitted.best()}
     mixtures = {
         name: [
-            once(
+            kept(
                 f"mixture-{name}-{seed}",
                 lambda w=w, s=seed: mixture_run(list(w.values()), s, tokenizer, parts, config),
             )
@@ -242,7 +228,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     repeated = {
         str(n): [
-            once(
+            kept(
                 f"passes-{n}-{seed}",
                 lambda n=n, s=seed: repeated_run(n, s, tokenizer, parts["docs"], config),
             )
@@ -252,7 +238,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     orders = {
         name: [
-            once(
+            kept(
                 f"order-{name}-{seed}",
                 lambda o=name, s=seed: curriculum_run(o, s, tokenizer, config),
             )
@@ -288,16 +274,11 @@ def _pool(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> P
     held = _held_out(_up_to(documents[:cut], 40_000), tokenizer, config)
     rows = _held_out(documents[cut:], tokenizer, config).train
     places = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    return Pool(
-        Packed(rows.inputs[places], rows.targets[places]), held.held_out, held.held_out_bytes
-    )
+    return Pool(rows[places], held.held_out, held.held_out_bytes)
 
 
 def _held_out(documents: list[str], tokenizer: Tokenizer, config: MixingConfig) -> Pool:
-    pieces = [
-        p for ids in tokenizer.encode_batch(documents) for p in chunks(ids, config.seq_len - 1)
-    ]
-    packed = pack(pieces, config.seq_len, tokenizer.eos_id)
+    packed = pack_texts(documents, tokenizer, config.seq_len)
     return Pool(packed, packed, sum(len(text.encode()) for text in documents))
 
 

@@ -6,17 +6,17 @@ undecayed trunk is read at the same budgets), *warm-up* (the same with a warm-up
 the short runs), *repeated* (the same with a small corpus, read again and again).
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.experiments import experiment
+from course_lib.data.mixing.packing import Packed, batch
+from course_lib.experiments import experiment, once
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.scaling.laws.ledger import Ledger, LedgerConfig, Rows
 from course_lib.scaling.laws.runs import corrected_loss
@@ -84,18 +84,8 @@ def batches(config: GridConfig, regime: str) -> tuple[Callable, Rows]:
     steps = config.pool_steps if regime == "repeated" else longest
     train = ledger.rows(steps * config.rows, config.seq, seed=config.seed + 1)
     held_out = ledger.rows(config.eval_rows, config.seq, seed=config.seed + 10_000)
-
-    @cache
-    def order(passes: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(passes)
-        return torch.randperm(steps * config.rows, generator=generator)
-
-    def batch_at(step: int):
-        passes, place = divmod(step, steps)
-        chosen = order(passes)[place * config.rows : (place + 1) * config.rows]
-        return train.inputs[chosen], train.targets[chosen]
-
-    return batch_at, held_out
+    pool = Packed(train.inputs, train.targets)
+    return lambda step: batch(pool, step, config.rows), held_out
 
 
 def run_size(config: GridConfig, regime: str, width: int) -> list[dict]:
@@ -146,8 +136,5 @@ def grid(config: GridConfig, work: Path, progress: Callable[[float, str], None])
     runs: list[dict] = []
     for number, (regime, width) in enumerate(jobs):
         progress(number / len(jobs), f"{regime}: width {width}")
-        done = work / f"{regime}-{width}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run_size(config, regime, width)))
-        runs += json.loads(done.read_text())
+        runs += once(work / f"{regime}-{width}.json", partial(run_size, config, regime, width))
     return {"entropy": Ledger(config.ledger).entropy, "runs": runs, "config": asdict(config)}

@@ -1,12 +1,12 @@
 """A grid of real runs on the micro-world's own text, whose entropy is known exactly.
 
-Each branch is judged by its held-out loss and by the world's questions, read by ``downstream``.
+Each branch is judged by its held-out loss and by what it thinks of the answers to the world's
+questions.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from course_lib import lineage
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import IGNORED, Packed, batch, pack
-from course_lib.data.recipe import read_documents
-from course_lib.experiments import experiment
-from course_lib.scaling.downstream import Pair, metrics, read_answers
+from course_lib.data.mixing.packing import IGNORE, Packed, batch
+from course_lib.evaluation.likelihood import Pair, score_pairs
+from course_lib.experiments import experiment, once
+from course_lib.scaling.downstream import metrics
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
+from course_lib.studies.pretraining.texts import texts
 from course_lib.world.questions import Question
 
 
@@ -86,17 +87,8 @@ class Material:
 
 def material(config: WorldGridConfig) -> Material:
     """From the lineage's corpus and tokenizer; the floor is in nats a held-out token."""
-    tokenizer = lineage.tokenizer()
-
-    def packed(split: str, most: int) -> tuple[Packed, float]:
-        records = list(islice(read_documents(lineage.corpus(), split), most))
-        ids = tokenizer.encode_batch([record["text"] for record in records])
-        rows = pack(ids, config.seq_len, tokenizer.eos_id)
-        return rows, sum(record["nats"] for record in records) / rows.tokens
-
-    held_out, floor = packed("validation", config.held_out_documents)
-    train, _ = packed("train", config.train_documents)
-    return Material(train, held_out, floor, answer_pairs(config))
+    read = texts(config.seq_len, config.train_documents, config.held_out_documents)
+    return Material(read.training, read.held_out, read.floor, answer_pairs(config))
 
 
 def answer_pairs(config: WorldGridConfig) -> dict[str, list[Pair]]:
@@ -133,7 +125,7 @@ def held_out_loss(model: nn.Module, held_out: Packed, rows: int = 32) -> float:
     for start in range(0, len(held_out), rows):
         logits = model(held_out.inputs[start : start + rows]).flatten(0, 1)
         targets = held_out.targets[start : start + rows].flatten()
-        total += F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum").item()
+        total += F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum").item()
     return total / held_out.tokens
 
 
@@ -147,7 +139,7 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
 
     def judge(trained: nn.Module) -> float:
         loss = held_out_loss(trained, data.held_out)
-        answers = {k: metrics(read_answers(trained, p)) for k, p in data.questions.items()}
+        answers = {k: metrics(score_pairs(trained.model, p)) for k, p in data.questions.items()}
         save_model(trained.model, work / f"model-{size[0]}-{config.steps[len(judged)]}")
         judged.append({"loss": loss, "answers": answers})
         return loss
@@ -181,8 +173,5 @@ def world_grid(config: WorldGridConfig, work: Path, progress: Callable[[float, s
     runs: list[dict] = []
     for number, size in enumerate(config.sizes):
         progress(number / len(config.sizes), f"width {size[0]}")
-        done = work / f"size-{size[0]}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run_size(config, size, data, work)))
-        runs += json.loads(done.read_text())
+        runs += once(work / f"size-{size[0]}.json", partial(run_size, config, size, data, work))
     return {"floor": data.floor, "runs": runs, "config": asdict(config)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from course_lib.deployment.app import MODEL_NAME
+from course_lib.deployment.app import SERVED_MODEL_NAME
 from course_lib.deployment.quantize import quantize_model, save_quantized
 
 SERVE = """
@@ -18,6 +18,7 @@ import sys, time
 from pathlib import Path
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment import engine, server
+from course_lib.deployment.quantize import load_quantized
 whole = engine.Engine.tokens
 def slow(self, prompt, sampling):
     for token in whole(self, prompt, sampling):
@@ -25,7 +26,8 @@ def slow(self, prompt, sampling):
         yield token
 engine.Engine.tokens = slow
 folder = Path(sys.argv[1])
-server.serve(folder, Tokenizer.load(folder / "tokenizer.json"), port=int(sys.argv[2]))
+tokenizer = Tokenizer.load(folder / "tokenizer.json")
+server.serve(load_quantized(folder), tokenizer, port=int(sys.argv[2]))
 """
 
 
@@ -63,7 +65,7 @@ def test_a_signal_lets_the_answer_finish(process):
     with openai.OpenAI(base_url=url, api_key="-", max_retries=0, timeout=120) as client:
         stream = iter(
             client.chat.completions.create(
-                model=MODEL_NAME,
+                model=SERVED_MODEL_NAME,
                 messages=[{"role": "user", "content": "Where does Baben live?"}],
                 max_tokens=30,
                 stream=True,
