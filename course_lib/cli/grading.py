@@ -53,7 +53,7 @@ def grade(
     ] = None,
     wheel: Annotated[Path | None, typer.Option(help="the course's wheel, for the zip")] = None,
 ):
-    """Grade a class: students' code runs behind a wall, and is compared outside it."""
+    """Grade a class: students' code runs in a sandbox, and is compared outside it."""
     if probe:
         raise typer.Exit(0 if _probe() else 2)
     chosen = _chosen(exercises)
@@ -78,7 +78,7 @@ def grade(
 
 
 def _probe() -> bool:
-    """Whether the wall stands here, told line by line."""
+    """Whether the sandbox works here, feature by feature."""
     from course_lib.grading.sandbox.probe import probe
 
     found = probe()
@@ -127,8 +127,7 @@ def _grade(
 ) -> int:
     """Read, grade, report; the exit code."""
     from course_lib.checks import catalogue
-    from course_lib.grading import batch as desk
-    from course_lib.grading import judge
+    from course_lib.grading import batch, judge
     from course_lib.grading.intake.roster import Roster, read_roster
     from course_lib.grading.intake.submission import read_class
     from course_lib.grading.reports.report import write_report
@@ -143,12 +142,12 @@ def _grade(
     students, wanted = read_class(submissions, exercises, roster, chosen)
     if not wanted:
         raise ValueError(f"{submissions}: no answer to any of the course's exercises")
-    key = desk.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
+    key = batch.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
     with ExitStack() as stack:
         shown = stack.enter_context(bar(MofNCompleteColumn()))
         task = shown.add_task("grading", total=len(students))
-        pool = stack.enter_context(Pool(limits, walled=not unsafe, ahead=1))
-        outcome = desk.grade_class(
+        pool = stack.enter_context(Pool(limits, sandboxed=not unsafe, ahead=1))
+        outcome = batch.grade_class(
             [student.submission for student in students],
             lambda one: judge.grade(one, secret, limits=limits, pool=pool),
             key,

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from course_lib.checks import STEMS, catalogue
-from course_lib.checks import progress as _progress
+from course_lib.checks import STEMS, catalogue, progress
 from course_lib.checks.exercise import Exercise
 
 DONE, TRIED, OPEN = "done", "tried", "open"
@@ -54,7 +53,7 @@ def standings(notes: Mapping[str, dict], stem: str | None = None) -> list[Standi
 
 def show(console: Console, stem: str | None = None) -> None:
     """The table: a line a chapter, or with a chapter's name a line an exercise."""
-    found = standings(_progress.read(), stem)
+    found = standings(progress.read(), stem)
     console.print(_exercises(found) if stem else _chapters(found))
     if not any(one.tries for one in found):
         console.print("Nothing tried yet. A check that you run in a notebook is noted here.")
@@ -69,7 +68,7 @@ def show(console: Console, stem: str | None = None) -> None:
             f"minutes ({where})",
             highlight=False,
         )
-    console.print(f"Notes: {_progress.path()}", highlight=False, soft_wrap=True)
+    console.print(f"Notes: {progress.path()}", highlight=False, soft_wrap=True)
 
 
 def _chapters(found: list[Standing]) -> Table:
@@ -112,4 +111,4 @@ def _points(found: list[Standing]) -> str:
 def reset(stem: str | None = None) -> int:
     """Forget the notes (of a chapter); how many there were."""
     names = {one.exercise.name for one in standings({}, stem)} if stem else None
-    return _progress.forget(names)
+    return progress.forget(names)

@@ -111,7 +111,7 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
 
 
 @pytest.mark.parametrize(
-    ("data", "server", "text", "charset", "told", "wrong"),
+    ("data", "server", "text", "charset", "decided_by", "wrong"),
     [
         ("Café".encode(), "", "Café", "utf-8", "content", False),
         ("Café".encode(), "iso-8859-1", "Café", "utf-8", "content", True),
@@ -142,9 +142,9 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
         "cp1252, said to be rot13",
     ],
 )
-def test_encodings(data, server, text, charset, told, wrong):
+def test_encodings(data, server, text, charset, decided_by, wrong):
     got = decode(data, server)
-    assert (got.text, got.charset, got.told, got.wrong) == (text, charset, told, wrong)
+    assert (got.text, got.charset, got.decided_by, got.wrong) == (text, charset, decided_by, wrong)
     assert got.damaged == 0
 
 

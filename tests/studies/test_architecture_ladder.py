@@ -69,9 +69,9 @@ def tiny(monkeypatch) -> LadderConfig:
 
 
 def test_the_best_rate_goes_on_and_a_finished_run_is_not_run_again(tiny, tmp_path, monkeypatch):
-    told = []
-    data = ladder_study.ladder(tiny, tmp_path, lambda share, text: told.append((share, text)))
-    assert len(data["runs"]) == len(told) == 2 * (2 + 1)
+    reports = []
+    data = ladder_study.ladder(tiny, tmp_path, lambda share, text: reports.append((share, text)))
+    assert len(data["runs"]) == len(reports) == 2 * (2 + 1)
     assert [rung["lr"] for rung in data["rungs"]] == [3e-2, 3e-2]
     assert all(run["final"] < run["early"] < 3 for run in data["runs"])
     assert json.dumps(data)

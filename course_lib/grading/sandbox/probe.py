@@ -1,4 +1,4 @@
-"""Try the wall before anyone is graded: each feature, from inside; what is missing, and the remedy.
+"""Try each feature of the sandbox, from inside, before anyone is graded.
 
 `probe()` gives (it holds, what, how to get it) for each; `require()` raises NoSandbox where one
 doesn't hold.
@@ -78,7 +78,7 @@ FEATURES = {
 
 @cache
 def probe() -> tuple[tuple[bool, str, str], ...]:
-    """(it holds, what, how to get it) for each feature of the wall."""
+    """(it holds, what, how to get it) for each feature of the sandbox."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         packages = sorted({TOOLS[tool] for tool in missing})
@@ -86,9 +86,9 @@ def probe() -> tuple[tuple[bool, str, str], ...]:
     try:
         held, said = _from_inside(Limits())
     except NoSandbox as error:
-        return ((False, "the wall", str(error)),)
+        return ((False, "the sandbox", str(error)),)
     if held is None:
-        return ((False, f"a process behind the wall ({said})", NAMESPACES),)
+        return ((False, f"a process in the sandbox ({said})", NAMESPACES),)
     rows = [(bool(held.get(name)), what, how) for name, (what, how) in FEATURES.items()]
     return ((True, "the programs " + ", ".join(TOOLS), ""), *rows)
 
@@ -101,7 +101,7 @@ def require() -> None:
 
 
 def _from_inside(limits: Limits) -> tuple[dict | None, str]:
-    """What the wall's features say from inside; None, and why, where nothing could be run there."""
+    """Feature -> whether it holds; None, and why, where nothing could be run in the sandbox."""
     expected = USER if os.geteuid() == 0 else 0
     outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in ("net", "pid")}
     program = ["-c", INSIDE, *map(json.dumps, (vars(limits), expected, outside))]

@@ -1,4 +1,4 @@
-"""The first process inside the sandbox: forks one process an answer, and ends it when told to.
+"""The first process in the sandbox: forks a process for each answer, and ends it on request.
 
 Lines from the judge come on stdin: `{"open": …}` starts an answer (answering.py), `{"close": …}`
 ends it, the others are handed on to it. On stdout, lines that begin with "<" are the answer's own
@@ -26,7 +26,7 @@ DYING = 1.0  # seconds that a process which has closed its pipe may take to die
 DUMPABLE = 4  # of prctl; 0: nobody of the same user may open this process's memory or files
 
 
-class Session:
+class AnswerProcess:
     """One answer in a fork: its pipes, its end."""
 
     def __init__(self, job: dict):
@@ -145,13 +145,13 @@ def serve(alone: bool) -> None:
             session = over(session, ended, alone)
 
 
-def obey(line: bytes, session: Session | None, alone: bool) -> Session | None:
+def obey(line: bytes, session: AnswerProcess | None, alone: bool) -> AnswerProcess | None:
     """One line of the judge's; the session that is open afterwards.
 
     A close may come when the answer has ended by itself, with the next open right behind it.
     """
     if line.startswith(b'{"open"'):
-        return Session(json.loads(line)["open"])
+        return AnswerProcess(json.loads(line)["open"])
     if session and line.startswith(b'{"close"'):
         return over(session, "closed", alone)
     if session:
@@ -159,13 +159,13 @@ def obey(line: bytes, session: Session | None, alone: bool) -> Session | None:
     return session
 
 
-def over(session: Session, ended: str, alone: bool) -> None:
+def over(session: AnswerProcess, ended: str, alone: bool) -> None:
     """End a session and say so: once for each that was opened."""
     session.end(alone)
     say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
 
 
-def attend(session: Session, readable: list, writable: list) -> str | None:
+def attend(session: AnswerProcess, readable: list, writable: list) -> str | None:
     """Move what there is to move; the word for the session's end, if it has come."""
     if writable:
         session.push()
