@@ -134,6 +134,7 @@ def test_failed_build_leaves_nothing_visible_and_keeps_its_work():
     assert (work / "step.json").read_text() == "7"
 
 
+# The build prints each step. hold: the step at which it stays until it is killed, -1 for none.
 SLOW = """
 import sys, time
 sys.path.insert(0, {tests!r})
@@ -150,7 +151,7 @@ def build_slow(config, parents, out, work, progress):
         with log.open("a") as file:
             file.write("x")
         print(step, flush=True)
-        time.sleep(0.2)
+        time.sleep(600 if step == {hold} else 0.05)
     (out / "steps.json").write_text(str(done))
     return {{"resumed_at": done}}
 
@@ -158,8 +159,8 @@ print("resumed at", ensure(Recipe(name="slow", build=build_slow, config=Numbers(
 """
 
 
-def _start(store) -> subprocess.Popen:
-    code = SLOW.format(tests=os.path.dirname(__file__))
+def _start(store, hold: int = -1) -> subprocess.Popen:
+    code = SLOW.format(tests=os.path.dirname(__file__), hold=hold)
     environment = {**os.environ, "COURSE_HOME": str(store)}
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
@@ -167,19 +168,19 @@ def _start(store) -> subprocess.Popen:
 
 
 def test_killed_build_goes_on_where_it_was(store):
-    first = _start(store)
+    first = _start(store, hold=1)
     assert first.stdout.readline() == "0\n" and first.stdout.readline() == "1\n"
     first.send_signal(signal.SIGKILL)
     first.wait()
     second = _start(store)
-    out, _ = second.communicate(timeout=60)
+    out, _ = second.communicate(timeout=300)
     assert second.returncode == 0
     assert out.splitlines()[0] == "2", "steps 0 and 1 were done before the kill"
 
 
 def test_two_builders_build_once(store):
     both = [_start(store), _start(store)]
-    out = [process.communicate(timeout=60)[0] for process in both]
+    out = [process.communicate(timeout=300)[0] for process in both]
     assert sum(text.count("\n") - 1 for text in out) == 6, "six steps in all, by one of the two"
 
 

@@ -32,7 +32,7 @@ PAGES = sorted(
     and not path.relative_to(HTML).parts[0].startswith("_")
 )
 
-EXERCISES = [p.relative_to(ROOT).as_posix() for p in (ROOT / "exercises").rglob("*.ipynb")]
+EXERCISES = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "exercises").rglob("*.ipynb"))
 CODE_JUDGED_ON = "architecture/decoder.html"
 # Opened as a file is the stricter case, so a few pages from a server are enough.
 SERVED = ("intro.html", CODE_JUDGED_ON, "reference/proven-equal.html")

@@ -11,7 +11,7 @@ Shared:
 """
 
 from course_lib.distributed.collectives import (
-    Wire,
+    Transport,
     all_reduce_bytes,
     naive_all_reduce,
     ring_all_gather,
@@ -25,7 +25,7 @@ from course_lib.distributed.sharding import ShardedOptimizer
 __all__ = [
     "DataParallel",
     "ShardedOptimizer",
-    "Wire",
+    "Transport",
     "all_reduce_bytes",
     "launch",
     "naive_all_reduce",

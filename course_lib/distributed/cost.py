@@ -39,7 +39,7 @@ def ring_seconds(n_bytes: float, size: int, link: Link) -> float:
 
 
 def naive_seconds(n_bytes: float, size: int, link: Link) -> float:
-    """By way of rank 0: 2 (p - 1) whole vectors through one cable, one after another."""
+    """By way of rank 0: 2 (p - 1) whole vectors over one link, one after another."""
     return 2 * (size - 1) * link.seconds(n_bytes)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.distributed.collectives import Wire, broadcast, ring_all_reduce
+from course_lib.distributed.collectives import Transport, broadcast, ring_all_reduce
 from course_lib.pretraining.loss import IGNORE
 
 
@@ -58,11 +58,16 @@ class DataParallel:
     """
 
     def __init__(
-        self, model: nn.Module, wire: Wire, *, bucket_bytes: int = 1 << 16, average: bool = True
+        self,
+        model: nn.Module,
+        transport: Transport,
+        *,
+        bucket_bytes: int = 1 << 16,
+        average: bool = True,
     ):
-        self.model, self.wire, self.average = model, wire, average
+        self.model, self.transport, self.average = model, transport, average
         parameters = [p for p in model.parameters() if p.requires_grad]
-        copy_from_rank_zero(parameters, wire)
+        copy_from_rank_zero(parameters, transport)
         self.buckets = make_buckets(parameters, bucket_bytes)
         self._bucket_of = {p: bucket for bucket in self.buckets for p in bucket.parameters}
         self._next = 0
@@ -93,9 +98,9 @@ class DataParallel:
 
     def _exchange(self, bucket: Bucket) -> None:
         gradients = [p.grad for p in bucket.parameters]
-        total = ring_all_reduce(flatten(gradients), self.wire)
+        total = ring_all_reduce(flatten(gradients), self.transport)
         if self.average:
-            total /= self.wire.size
+            total /= self.transport.size
         for gradient, part in zip(gradients, unflatten(total, gradients), strict=True):
             gradient.copy_(part)
 
@@ -112,9 +117,9 @@ def unflatten(flat: Float[Tensor, " n"], like: list[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def copy_from_rank_zero(parameters: list[nn.Parameter], wire: Wire) -> None:
+def copy_from_rank_zero(parameters: list[nn.Parameter], transport: Transport) -> None:
     """Overwrite ``parameters`` with rank 0's."""
-    flat = broadcast(flatten(parameters), wire)
+    flat = broadcast(flatten(parameters), transport)
     for parameter, part in zip(parameters, unflatten(flat, parameters), strict=True):
         parameter.copy_(part)
 

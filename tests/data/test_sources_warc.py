@@ -130,6 +130,17 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
         (b"plain", "no-such-set", "plain", "utf-8", "content", False),
         (b"caf\xe9", "rot13", "café", "cp1252", "nobody", True),
     ],
+    ids=[
+        "UTF-8, nothing said",
+        "UTF-8, said to be Latin-1",
+        "cp1252, said to be Latin-1",
+        "cp1252, said to be UTF-8",
+        "KOI8-R, said by the page",
+        "cp932, said to be Shift_JIS",
+        "UTF-16 with a mark",
+        "ASCII, of an unknown set",
+        "cp1252, said to be rot13",
+    ],
 )
 def test_encodings(data, server, text, charset, told, wrong):
     got = decode(data, server)

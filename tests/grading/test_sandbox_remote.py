@@ -165,7 +165,7 @@ def test_forged_requests_reach_nothing(remote, ask, handle, arguments, said):
     assert said in remote(FORGED % (ask, handle, arguments))(Disk())
 
 
-class Cable:
+class Exchange:
     """What ranks on threads exchange values through."""
 
     REMOTE, REMOTE_READ = ("exchange",), ("rank",)
@@ -180,11 +180,11 @@ class Cable:
 
 
 def test_four_calls_at_once_may_wait_for_each_other(remote):
-    answer = remote("def answer(cable):\n    return cable.exchange(10 * cable.rank)")
+    answer = remote("def answer(ranks):\n    return ranks.exchange(10 * ranks.rank)")
     barrier, places, found = threading.Barrier(4), [None] * 4, [None] * 4
 
     def run(rank):
-        found[rank] = answer(Cable(rank, places, barrier))
+        found[rank] = answer(Exchange(rank, places, barrier))
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(4)]
     for thread in threads:
@@ -195,7 +195,7 @@ def test_four_calls_at_once_may_wait_for_each_other(remote):
 
 
 def test_the_end_is_told_to_every_call_that_waits(remote):
-    answer = remote("def answer():\n    while True: pass", seconds=1.0)
+    answer = remote("def answer():\n    while True: pass", seconds=5.0)
     ended = []
 
     def run():

@@ -146,7 +146,7 @@ def claims(
     By the cells' metadata; where it was stripped, by the function's name, and among exercises that
     ask for a function of the same name by the file's name or its check.
     """
-    marked = {cell.exercise for cell in parsed.cells if cell.exercise in exercises}
+    marked = dict.fromkeys(c.exercise for c in parsed.cells if c.exercise in exercises)
     spoken = {exercises[name].answer for name in marked}
     claimed, unclear = list(marked), []
     by_function: dict[str, list[str]] = {}

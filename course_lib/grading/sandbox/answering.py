@@ -53,8 +53,8 @@ def answer(job: dict, source: int, sink: int, gradients: Callable) -> None:
             message = json.loads(line)
             if "reply" in message:
                 talk.replies[message["reply"]].put(message)
-            else:  # a thread each: a harness may have several calls under way
-                threading.Thread(target=talk.call, args=(function, message), daemon=True).start()
+            else:
+                talk.start(function, message)
 
 
 def _load(job: dict, talk: "_Talk") -> Callable | None:
@@ -100,6 +100,17 @@ class _Talk:
         with self.writing:
             while data:
                 data = data[os.write(self.sink, data) :]
+
+    def start(self, function: Callable, message: dict) -> None:
+        """A call in a thread of its own: a harness may have several under way.
+
+        An answer that has used up its threads gets no more: that is what its call then raises.
+        Without a word of it the process would end here, and the judge could not name the cause.
+        """
+        try:
+            threading.Thread(target=self.call, args=(function, message), daemon=True).start()
+        except (RuntimeError, MemoryError) as error:
+            self.send({"call": message["call"], "error": describe(error), "changed": {}})
 
     def call(self, function: Callable, message: dict) -> None:
         """One call: send its value, or what it raised, and what it did to its arguments."""

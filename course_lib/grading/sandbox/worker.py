@@ -22,6 +22,7 @@ from course_lib.grading.sandbox.answering import answer
 
 MAX_LINE = 16 << 20
 MAX_OUTPUT = 96 << 20  # of one answer, all its calls together
+DYING = 1.0  # seconds that a process which has closed its pipe may take to die
 DUMPABLE = 4  # of prctl; 0: nobody of the same user may open this process's memory or files
 
 
@@ -59,12 +60,16 @@ class Session:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             del self.pending[: os.write(self.into, self.pending[: 1 << 16])]
 
-    def pull(self) -> str | None:
-        """Pass on what the answer says; how it ended, if it has."""
+    def pull(self, died: bool) -> str | None:
+        """Pass on what the answer says; how it ended, if it has.
+
+        died: its process is dead. What it said before is read all the same, and first: it may have
+        been written between the look at the pipe and the look at the process.
+        """
         try:
             part = os.read(self.out, 1 << 20)
         except BlockingIOError:
-            return None
+            return self.how() if died else None
         if not part:
             return self.how()
         self.buffer += part
@@ -79,7 +84,7 @@ class Session:
 
     def how(self) -> str:
         """How the child came to its end; one that has closed its pipe may need a moment to die."""
-        select.select([self.died], [], [], 0.2)
+        select.select([self.died], [], [], DYING)
         found, status = os.waitpid(self.child, os.WNOHANG)
         if found and os.WIFSIGNALED(status):
             return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
@@ -164,9 +169,9 @@ def attend(session: Session, readable: list, writable: list) -> str | None:
     """Move what there is to move; the word for the session's end, if it has come."""
     if writable:
         session.push()
-    if session.out in readable:
-        return session.pull()
-    return session.how() if session.died in readable else None
+    if session.out in readable or session.died in readable:
+        return session.pull(session.died in readable)
+    return None
 
 
 def main() -> None:
