@@ -1,9 +1,9 @@
 """The source of one answer, put together from a notebook's cells by reading alone.
 
-A notebook holds work in progress: plots, downloads, checks, dead ends. What is taken along is what the
-answer's function needs, found by following names: from the cell of the answer any statement, from
-other cells only imports, functions, classes and constants. The rest is blanked, line by line, so
-that what stays is the student's own text.
+A notebook holds work in progress: plots, downloads, checks, dead ends. Kept is what the answer's
+function needs, found by following names: from the cell of the answer any statement, from other
+cells only imports, functions, classes and constants. The rest is blanked, line by line, so that
+what stays is the student's own text.
 """
 
 import ast
