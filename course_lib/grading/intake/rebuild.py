@@ -1,9 +1,9 @@
 """The source of one answer, put together from a notebook's cells by reading alone.
 
-A notebook also holds plots, downloads, checks and dead ends. Kept is what the answer's function
-needs, which is found by following names: any statement of the answer's cell; of other cells only
-imports, functions, classes and constants. The rest is blanked line by line, so what stays is the
-student's own text.
+A notebook holds work in progress: plots, downloads, checks, dead ends. Kept is what the answer's
+function needs, found by following names: from the cell of the answer any statement, from other
+cells only imports, functions, classes and constants. The rest is blanked, line by line, so that
+what stays is the student's own text.
 """
 
 import ast
@@ -45,7 +45,7 @@ class Statement:
 
 @dataclass
 class Parsed:
-    """A file's cells: those that parse, as statements; the others, with the reason."""
+    """A file's cells, taken apart: those that parse, as statements; the others, with the reason."""
 
     cells: Sequence[Cell]
     texts: dict[int, str] = field(default_factory=dict)
@@ -143,7 +143,7 @@ def _tree(source: str) -> tuple[str, ast.Module]:
 def _statement(cell: int, node: ast.stmt) -> Statement:
     """Raises what `compile` does. Nothing is run: names are read off the compiled code.
 
-    There, unlike in the syntax tree, a function's own variables differ from the module's.
+    There, unlike in the syntax tree, a function's own variables are told from the module's.
     """
     code = compile(ast.Module([node], []), "cell", "exec", dont_inherit=True)
     binds, uses = _names(code)
