@@ -91,21 +91,21 @@ def test_damage_is_refused_by_name_and_rebuilt(damage, capsys):
 
 
 def test_where_a_build_runs_is_told_to_it_and_leaves_key_and_threads_alone():
-    def build_told(config, parents, out, work, progress, *, device):
-        (out / "told.json").write_text(json.dumps([device, torch.get_num_threads()]))
+    def build_with(config, parents, out, work, progress, *, device):
+        (out / "where.json").write_text(json.dumps([device, torch.get_num_threads()]))
         return {}
 
     before = torch.get_num_threads()
-    plain = Recipe(name="told", build=build_told, config=Numbers())
+    plain = Recipe(name="where", build=build_with, config=Numbers())
     recipe = Recipe(
-        name="told",
-        build=build_told,
+        name="where",
+        build=build_with,
         config=Numbers(),
         where={"device": "meta"},
         threads=before + 1,
     )
     assert recipe.key == plain.key
-    assert json.loads((ensure(recipe).path / "told.json").read_text()) == ["meta", before + 1]
+    assert json.loads((ensure(recipe).path / "where.json").read_text()) == ["meta", before + 1]
     assert torch.get_num_threads() == before
 
 

@@ -186,3 +186,46 @@ def test_closure_stops_where_told():
     assert "course_lib.architecture.decoder" in everything
     with pytest.raises(ValueError, match="no module 'course_lib.nothing'"):
         imports.closure(["course_lib.nothing"])
+
+
+def _private_imports(module: str, source: str) -> list[str]:
+    """The underscore names, of modules or in them, that are another package's own."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            paths = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            paths = [alias.name for alias in node.names]
+        else:
+            continue
+        for path in paths:
+            parts = path.split(".")
+            hidden = [i for i, part in enumerate(parts) if part[0] == "_" and part[:2] != "__"]
+            if not hidden or parts[0] != imports.ROOT:
+                continue
+            owner = ".".join(parts[: hidden[0]])
+            if imports.module_path(owner).name != "__init__.py":
+                owner = owner.rpartition(".")[0]  # a name in a file: its package's own
+            if not f"{module}.".startswith(f"{owner}."):
+                found.append(f"{module}:{node.lineno} imports {path}")
+    return found
+
+
+def test_no_module_imports_an_underscore_name_of_another_package():
+    found = []
+    for module in imports.module_names():
+        source = imports.module_path(module).read_text(encoding="utf-8")
+        found += _private_imports(module, source)
+    assert not found, "\n".join(found)
+
+
+def test_an_underscore_name_belongs_to_its_package():
+    def refused(module: str, source: str) -> bool:
+        return bool(_private_imports(f"course_lib.{module}", source))
+
+    name = "from course_lib.checks.exercise import _Outcome"
+    assert refused("grading.judge", name) and not refused("checks.report", name)
+    file = "from course_lib.checks.scaling import _laws"
+    assert refused("checks.exercise", file) and not refused("checks.scaling.runs", file)
+    assert refused("checks.exercise", "import course_lib.checks.scaling._laws")
+    assert not refused("grading.judge", "from course_lib.imports import __doc__, closure")

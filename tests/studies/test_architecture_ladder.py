@@ -55,8 +55,10 @@ def tiny(monkeypatch) -> LadderConfig:
     start = torch.arange(64).unsqueeze(1)
     row = (start + torch.arange(17)) % 13 + 1
     packed = Packed(row[:, :-1], row[:, 1:])
-    known = Texts(packed, Packed(packed.inputs[:8], packed.targets[:8]), 0.0, eos_id=0)
-    monkeypatch.setattr(ladder_study, "texts", lambda config: known)
+    known = Texts(
+        packed, Packed(packed.inputs[:8], packed.targets[:8]), 0.0, eos_id=0, vocab_size=14
+    )
+    monkeypatch.setattr(ladder_study, "texts", lambda seq, documents, held_out: known)
 
     class Known:
         vocab_size = 14

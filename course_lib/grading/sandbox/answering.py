@@ -76,7 +76,7 @@ def _load(job: dict, talk: "_Talk") -> Callable | None:
 
 
 def describe(error: BaseException) -> dict:
-    """The exception, and the answer's own frames as text, with nothing of this file in it."""
+    """The exception, with those frames of its traceback that are the answer's own, as text."""
     described = serialize.encode_error(error)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == NAME]
     text = "".join(traceback.format_list(frames[-5:]))
@@ -113,7 +113,7 @@ class _Talk:
             self.send({"call": message["call"], "error": describe(error), "changed": {}})
 
     def call(self, function: Callable, message: dict) -> None:
-        """One call: send its value, or what it raised, and what it did to its arguments."""
+        """Run one call. Send its value or exception, and the arguments that it changed."""
         number = self.here.number = message["call"]
         self.replies[number] = queue.SimpleQueue()
         reply: dict[str, Any] = {"call": number}
@@ -132,7 +132,7 @@ class _Talk:
         self.send(reply)
 
     def ask(self, handle: int, method: str, arguments: tuple, keywords: dict) -> Any:
-        """A method of an object that lives with the judge."""
+        """Call a method of one of the judge's objects, and wait for its reply."""
         number = getattr(self.here, "number", None)
         if number is None:
             raise RuntimeError(f"call .{method} in the thread that your function was called in")

@@ -29,7 +29,7 @@ Handle = Callable[[Any], Any]  # an object -> its handle (or None), a handle -> 
 
 
 class _Budget:
-    """How much of a value may still come, and what to do with an object that is no plain data."""
+    """How much more of a value is allowed; and `handle`, for an object that is no plain data."""
 
     def __init__(self, handle: Handle | None = None):
         self.nodes, self.bytes, self.handle = MAX_NODES, MAX_BYTES, handle
@@ -177,7 +177,7 @@ def _long(text: str) -> int:
 
 
 def changes(arguments: Sequence, sent: list, handle: Handle | None = None) -> dict[str, Any]:
-    """What a call did to its arguments: position -> the new value, as JSON. sent: as they were."""
+    """The arguments that a call changed: position -> new value, as JSON. sent: the old ones."""
     now = [encode(argument, handle) for argument in arguments]
     return {str(i): new for i, (new, old) in enumerate(zip(now, sent, strict=True)) if new != old}
 

@@ -56,7 +56,7 @@ class Session:
         return message
 
     def _clock(self, step: int) -> float:
-        """Somebody begins or stops to wait; the seconds that are left."""
+        """A caller begins (+1) or stops (-1) to wait. Returns the seconds that are left."""
         now = time.monotonic()
         with self.lock:
             if self.waiting:
