@@ -9,7 +9,8 @@ import torch
 from course_lib.architecture.decoder import Decoder
 from course_lib.data.mixing.packing import Packed
 from course_lib.studies.architecture import ladder as ladder_study
-from course_lib.studies.architecture.ladder import LadderConfig, Texts, flops_per_token, rungs
+from course_lib.studies.architecture.ladder import LadderConfig, flops_per_token, rungs
+from course_lib.studies.pretraining.texts import Texts
 
 
 def test_each_rung_changes_one_thing_at_equal_compute():
@@ -55,8 +56,8 @@ def tiny(monkeypatch) -> LadderConfig:
     start = torch.arange(64).unsqueeze(1)
     row = (start + torch.arange(17)) % 13 + 1
     packed = Packed(row[:, :-1], row[:, 1:])
-    known = Texts(packed, Packed(packed.inputs[:8], packed.targets[:8]), 0.0, eos_id=0)
-    monkeypatch.setattr(ladder_study, "texts", lambda config: known)
+    known = Texts(packed, packed[:8], 0.0, eos_id=0, vocab_size=14)
+    monkeypatch.setattr(ladder_study, "texts", lambda *sizes: known)
 
     class Known:
         vocab_size = 14
