@@ -2,13 +2,14 @@
 #
 #   make book    environment, model, chapters, rendered book    make lab    JupyterLab on the chapters
 #   make test    all of that, checked                           make chat   talk to the model
-#   make serve   the model behind an OpenAI-compatible server   make bench  the benchmarks
+#   make quick   lint, and the tests of what changed: 3 min     make serve  an OpenAI-compatible server
+#   make bench   the benchmarks, ours beside its peers
 #
 # Settings:  TORCH=cpu       PyTorch's CPU build (Linux: 200 MB instead of 3 GB with CUDA)
 #            PYTHON=…        the Python to make .venv from (3.11 to 3.13)
 #            PROFILE=gpu     sizes for one GPU (cpu by default; colab, auto)
 
-.PHONY: book test lab chat serve bench clean distclean lock env notebooks execute setup help
+.PHONY: book test quick lab chat serve bench clean distclean lock env notebooks execute setup help
 .DEFAULT_GOAL := book
 
 PROFILE ?= cpu
@@ -32,6 +33,9 @@ book: setup
 
 test: setup
 	@$(PY) -m tools.check
+
+quick: setup
+	@$(PY) -m tools.quick
 
 lab: setup notebooks
 	@.venv/bin/jupyter lab --notebook-dir=.

@@ -36,18 +36,8 @@ def show(title: str, seconds: dict[str, list[float]]) -> None:
 def course_config():
     """The decoder of the present profile."""
     from course_lib import profile
-    from course_lib.architecture.decoder import ModelConfig
 
-    sizes = profile.current()
-    return ModelConfig(
-        vocab_size=sizes.vocab_size,
-        d_model=sizes.d_model,
-        n_layers=sizes.n_layers,
-        n_heads=sizes.n_heads,
-        n_kv_heads=sizes.n_kv_heads,
-        d_ff=sizes.d_ff,
-        max_seq=2 * sizes.seq_len,
-    )
+    return profile.current().model
 
 
 def gemm_gflops(size: int = 1024, rounds: int = 5) -> float:

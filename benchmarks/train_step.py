@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 sizes = profile.current()
 config = course_config()
-inputs = torch.randint(1, config.vocab_size, (sizes.pretrain_rows, sizes.seq_len))
+inputs = torch.randint(1, config.vocab_size, (sizes.pretrain_batch_size, sizes.seq_len))
 inputs[:, ::40] = 0
 targets = inputs.roll(-1, 1)
 documents = document_ids(inputs, 0)

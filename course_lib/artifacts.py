@@ -1,10 +1,10 @@
-"""The store behind the lineage: build once, name by content, check on every load.
+"""The store of what chapters build: each artifact is built once and checked on every load.
 
-An artifact is a folder of safetensors and JSON files plus ``manifest.json``. Its key is a hash of
-the recipe's name, its config, the code it runs (comments and docstrings left out) and its parents'
-keys, so a change anywhere upstream gives a new key. A build writes into a temporary folder, which
-is renamed when it is whole: a reader never sees half an artifact. What a killed build had reached
-stays in the recipe's work folder, and the next run goes on from there.
+An artifact is a folder of safetensors and JSON files with a ``manifest.json``. Its key is a hash
+of the recipe's name, config and code (less comments and docstrings) and of its parents' keys: any
+change upstream gives another key. A build writes into a temporary folder, which is renamed
+when all of it is there, so that nobody reads half an artifact. What a build has done before it was
+killed stays in the recipe's work folder, and the next build goes on from there.
 """
 
 import hashlib
@@ -13,15 +13,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 
-from course_lib import imports, runtime
+from course_lib import imports, measure, runtime
 
 ALLOWED = {".safetensors", ".json", ".jsonl"}
 Progress = Callable[[float, str], None]
@@ -29,12 +31,19 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How an artifact is made. ``build(config, parents, out, work, progress)`` returns figures."""
+    """How an artifact is made: ``build(config, parents, out, work, progress, **where)``.
+
+    ``build`` returns figures: name -> number. ``where`` (as {"device": "cuda"}) and ``threads``
+    (torch's, during the build) say on what it runs and not what it computes: the key leaves them
+    out.
+    """
 
     name: str
     build: Callable[..., dict[str, float]]
     config: Any
     parents: tuple["Recipe", ...] = ()
+    where: dict[str, Any] = field(default_factory=dict, compare=False)
+    threads: int | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -54,16 +63,17 @@ def _key(recipe: Recipe) -> str:
 
 
 def _code(module: str) -> str:
-    """Hash of the code that ``module`` runs, less ``runtime``: where isn't what it computes."""
-    where = "course_lib.runtime"
-    modules = sorted(imports.closure([module], stop=[where]) - {where})
-    hashes = [f"{name}={imports.module_hash(name)}" for name in modules]
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    """Hash of the code of ``module`` and of all that it imports in turn.
+
+    It stays the same while only the store, the profiles or the choice of a device change, since no
+    chapter imports those.
+    """
+    return imports.closure_hash([module])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """A finished artifact on disk, its files checked against the manifest."""
+    """A finished artifact on the disk, whose files agree with its manifest."""
 
     name: str
     key: str
@@ -82,18 +92,18 @@ class Artifact:
 
 
 class Damaged(ValueError):
-    """A file of an artifact is missing, cut short or altered; the message names it."""
+    """A file of an artifact is missing, cut short or changed. The message names it."""
 
 
 def folder(recipe: Recipe) -> Path:
-    """Where the recipe's artifact lives, whether built or not."""
+    """The artifact's folder, whether it is built or not."""
     return runtime.home() / "artifacts" / f"{recipe.name}-{recipe.key}"
 
 
 def load(recipe: Recipe) -> Artifact | None:
-    """The artifact if it is there and whole, None if it was never built.
+    """The artifact; None if it was never built.
 
-    Raises Damaged, naming the file, where one doesn't match its sha256.
+    Raises Damaged, naming the file, where one differs from what the manifest says.
     """
     path = folder(recipe)
     if not path.is_dir():
@@ -126,9 +136,9 @@ def sha256(path: Path) -> str:
 
 
 def ensure(recipe: Recipe, progress: Progress | None = None) -> Artifact:
-    """The artifact, built first (with its parents) where it is missing or damaged.
+    """The artifact. Where it is missing or damaged it is built first, its parents before it.
 
-    One process builds at a time; another that asks for the same artifact waits for it.
+    Two processes that ask for the same artifact build it once: one waits for the other.
     """
     progress = progress or (lambda fraction, text: None)
     try:
@@ -157,14 +167,16 @@ def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Arti
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
-    wall, cpu = time.perf_counter(), runtime.cpu_seconds()
-    figures = recipe.build(
-        recipe.config,
-        parents,
-        out,
-        work,
-        lambda fraction, text: progress(fraction, f"{recipe.name}: {text}"),
-    )
+    began, cpu = time.perf_counter(), measure.cpu_seconds()
+    with _threads(recipe.threads):
+        figures = recipe.build(
+            recipe.config,
+            parents,
+            out,
+            work,
+            lambda fraction, text: progress(fraction, f"{recipe.name}: {text}"),
+            **recipe.where,
+        )
     manifest = {
         "name": recipe.name,
         "key": recipe.key,
@@ -172,15 +184,26 @@ def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Arti
         "parents": {parent.name: parent.key for parent in recipe.parents},
         "files": {path.name: _describe(path) for path in sorted(out.iterdir())},
         "figures": {name: float(value) for name, value in figures.items()},
-        "wall_seconds": round(time.perf_counter() - wall, 1),
-        "cpu_seconds": round(runtime.cpu_seconds() - cpu, 1),
-        "peak_memory_mb": round(runtime.peak_memory_mb(), 1),
+        "wall_seconds": round(time.perf_counter() - began, 1),
+        "cpu_seconds": round(measure.cpu_seconds() - cpu, 1),
+        "peak_memory_mb": round(measure.peak_memory_mb(), 1),
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1))
     _flush(out)
     os.replace(out, final)
     shutil.rmtree(work, ignore_errors=True)
     return Artifact(name=recipe.name, key=recipe.key, path=final, manifest=manifest)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads for torch within the block, then as many as before. None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _describe(path: Path) -> dict:
@@ -190,7 +213,7 @@ def _describe(path: Path) -> dict:
 
 
 def _flush(out: Path) -> None:
-    """Bring every file to the disk before the rename makes the artifact visible."""
+    """Write every file through to the disk: the rename that follows makes the artifact visible."""
     for path in out.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())

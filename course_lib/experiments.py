@@ -8,6 +8,7 @@ seeds, hash of the code, device, date and core-seconds. A page draws it through 
 import datetime
 import importlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from course_lib import imports, runtime
+from course_lib import imports, measure, runtime
 from course_lib.artifacts import Progress
 
 STUDIES = "course_lib.studies"
@@ -45,6 +46,22 @@ def experiment(*, config: Any) -> Callable:
         return run
 
     return mark
+
+
+def once(path: Path, make: Callable[[], Any], *, cost: bool = False) -> Any:
+    """What ``make`` gave, now or in an earlier go: JSON-ready figures, kept whole or not at all.
+
+    cost: whether the figures, a dict then, also say their ``core_seconds``.
+    """
+    if not path.exists():
+        began = measure.cpu_seconds()
+        figures = make()
+        if cost:
+            figures = figures | {"core_seconds": round(measure.cpu_seconds() - began, 2)}
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(figures))
+        os.replace(partial, path)
+    return json.loads(path.read_text())
 
 
 def names() -> list[str]:
@@ -105,10 +122,10 @@ class _Spent:
     def __init__(self, path: Path):
         self.path = path
         self.earlier = float(path.read_text()) if path.exists() else 0.0
-        self.began = runtime.cpu_seconds()
+        self.began = measure.cpu_seconds()
 
     def save(self) -> float:
-        total = self.earlier + runtime.cpu_seconds() - self.began
+        total = self.earlier + measure.cpu_seconds() - self.began
         self.path.write_text(str(total))
         return total
 

@@ -53,9 +53,15 @@ def imports_of(source: str, module: str = "") -> frozenset[str]:
     return frozenset(found)
 
 
+def direct(module: str) -> frozenset[str]:
+    """The course_lib modules that one of its modules imports directly."""
+    path = module_path(module)
+    return _direct(module, path, path.stat().st_mtime_ns)
+
+
 def edges() -> dict[str, frozenset[str]]:
     """For every module of course_lib, the modules of course_lib that it imports directly."""
-    return {module: _direct(module) for module in module_names()}
+    return {module: direct(module) for module in module_names()}
 
 
 def closure(modules: Iterable[str], stop: Iterable[str] = ()) -> frozenset[str]:
@@ -74,7 +80,7 @@ def closure(modules: Iterable[str], stop: Iterable[str] = ()) -> frozenset[str]:
         if module not in found:
             found.add(module)
             if module not in stop:
-                todo.extend(_direct(module))
+                todo.extend(direct(module))
     return frozenset(found)
 
 
@@ -144,10 +150,9 @@ def _provider(module: str, name: str) -> str:
     return module
 
 
-def _direct(module: str) -> frozenset[str]:
-    path = module_path(module)
-    found = imports_of(path.read_text(encoding="utf-8"), module)
-    return found - {module}
+@cache
+def _direct(module: str, path: Path, mtime_ns: int) -> frozenset[str]:
+    return imports_of(path.read_text(encoding="utf-8"), module) - {module}
 
 
 @cache

@@ -5,7 +5,6 @@ package; here they are joined, and sized by the profile. ``model("sft")`` builds
 once, and gives the weights.
 """
 
-import json
 from functools import cache
 from pathlib import Path
 
@@ -15,14 +14,20 @@ from course_lib import artifacts, profile, runtime
 from course_lib.alignment.recipe import AlignedConfig, build_aligned
 from course_lib.architecture.decoder import Decoder, load_model
 from course_lib.artifacts import Artifact, Recipe
-from course_lib.data.recipe import CorpusConfig, TokenizerConfig, build_corpus, build_tokenizer
+from course_lib.data.recipe import (
+    CorpusConfig,
+    TokenizerConfig,
+    build_corpus,
+    build_tokenizer,
+    read_world,
+)
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.quantize import load_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized
 from course_lib.pretraining.base.recipe import BaseConfig, build_base
 from course_lib.profile import Profile
 from course_lib.sft.recipe import SFTConfig, build_sft
-from course_lib.world import World, WorldConfig
+from course_lib.world import World
 
 STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
 MODELS = ("base", "sft", "aligned", "quantized")
@@ -32,6 +37,7 @@ MODELS = ("base", "sft", "aligned", "quantized")
 def recipes(sizes: Profile | None = None, seed: int = 0) -> dict[str, Recipe]:
     """The six recipes under a profile (the present one by default). ``seed`` moves the models'."""
     p = sizes or profile.current()
+    threads, where = runtime.training_threads(), {"device": runtime.device()}
     corpus = Recipe(
         name="corpus",
         build=build_corpus,
@@ -49,36 +55,39 @@ def recipes(sizes: Profile | None = None, seed: int = 0) -> dict[str, Recipe]:
         name="base",
         build=build_base,
         config=BaseConfig(
-            d_model=p.d_model,
-            n_layers=p.n_layers,
-            n_heads=p.n_heads,
-            n_kv_heads=p.n_kv_heads,
-            d_ff=p.d_ff,
+            model=p.model,
             seq_len=p.seq_len,
             steps=p.pretrain_steps,
-            batch_rows=p.pretrain_rows,
+            batch_size=p.pretrain_batch_size,
             lr=p.pretrain_lr,
             seed=seed,
         ),
         parents=(corpus, tokenizer),
+        where=where,
+        threads=threads,
     )
     sft = Recipe(
         name="sft",
         build=build_sft,
         config=SFTConfig(examples=p.sft_examples, steps=p.sft_steps, seed=seed),
         parents=(corpus, tokenizer, base),
+        where=where,
+        threads=threads,
     )
     aligned = Recipe(
         name="aligned",
         build=build_aligned,
         config=AlignedConfig(pairs=p.preference_pairs, grpo_steps=p.grpo_steps, seed=seed),
         parents=(corpus, tokenizer, sft),
+        where=where,
+        threads=threads,
     )
     quantized = Recipe(
         name="quantized",
         build=build_quantized,
         config=QuantizedConfig(),
         parents=(corpus, tokenizer, aligned),
+        threads=threads,
     )
     return {r.name: r for r in (corpus, tokenizer, base, sft, aligned, quantized)}
 
@@ -114,8 +123,7 @@ def artifact(name: str) -> Artifact:
 @cache
 def world() -> World:
     """The micro-world that the corpus was drawn from."""
-    config = json.loads((artifact("corpus").path / "world.json").read_text())
-    return World(WorldConfig.from_dict(config))
+    return read_world(artifact("corpus").path)
 
 
 def corpus() -> Path:

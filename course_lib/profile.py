@@ -7,58 +7,66 @@ A profile says how big each stage of the lineage is. ``cpu`` fits two laptop cor
 import os
 from dataclasses import dataclass, replace
 
+from course_lib.architecture.config import ModelConfig
+
+ROOM = 2  # a model holds twice a row of its training, so that a chat can go on past it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Sizes of the lineage. Tokens are BPE tokens, rows are packed sequences of ``seq_len``."""
+    """Sizes of the lineage. Tokens are BPE tokens, a batch is of packed rows of ``seq_len``."""
 
     name: str
-    # corpus and tokenizer
-    people: int = 192
-    documents: int = 110_000
-    held_out_documents: int = 2_000
-    vocab_size: int = 768
-    seq_len: int = 192
-    # base model
-    d_model: int = 96
-    n_layers: int = 4
-    n_heads: int = 3
-    n_kv_heads: int = 1
-    d_ff: int = 304
-    pretrain_steps: int = 4_000
-    pretrain_rows: int = 6
-    pretrain_lr: float = 2.5e-3
+    # corpus
+    people: int
+    documents: int
+    held_out_documents: int  # for validation, and as many for test
+    # base model; its vocabulary is what the tokenizer is trained to
+    model: ModelConfig
+    pretrain_steps: int
+    pretrain_batch_size: int
+    pretrain_lr: float
     # supervised fine-tuning
-    sft_examples: int = 12_000
-    sft_steps: int = 360
+    sft_examples: int
+    sft_steps: int
     # alignment
-    preference_pairs: int = 600
-    grpo_steps: int = 40
+    preference_pairs: int
+    grpo_steps: int
 
-    def __post_init__(self):
-        if self.d_model % self.n_heads:
-            raise ValueError(f"d_model={self.d_model} must be a multiple of n_heads={self.n_heads}")
-        if self.n_heads % self.n_kv_heads:
-            raise ValueError(
-                f"n_heads={self.n_heads} must be a multiple of n_kv_heads={self.n_kv_heads}"
-            )
+    @property
+    def vocab_size(self) -> int:
+        """Tokens that the tokenizer knows."""
+        return self.model.vocab_size
+
+    @property
+    def seq_len(self) -> int:
+        """Tokens in a row of training."""
+        return self.model.max_seq // ROOM
 
 
-CPU = Profile(name="cpu")
+CPU = Profile(
+    name="cpu",
+    people=192,
+    documents=110_000,
+    held_out_documents=2_000,
+    model=ModelConfig(
+        vocab_size=768, d_model=96, n_layers=4, n_heads=3, n_kv_heads=1, d_ff=304, max_seq=384
+    ),
+    pretrain_steps=4_000,
+    pretrain_batch_size=6,
+    pretrain_lr=2.5e-3,
+    sft_examples=12_000,
+    sft_steps=360,
+    preference_pairs=600,
+    grpo_steps=40,
+)
 COLAB = replace(
     CPU,
     name="colab",
     people=1_024,
     documents=400_000,
-    vocab_size=2_048,
-    d_model=384,
-    n_layers=6,
-    n_heads=6,
-    n_kv_heads=2,
-    d_ff=1_024,
-    seq_len=256,
-    pretrain_steps=4_000,
-    pretrain_rows=64,
+    model=ModelConfig.from_depth(6, vocab_size=2_048, max_seq=512),
+    pretrain_batch_size=64,
     pretrain_lr=1e-3,
 )
 GPU = replace(
@@ -66,31 +74,30 @@ GPU = replace(
     name="gpu",
     people=4_096,
     documents=2_000_000,
-    vocab_size=4_096,
-    d_model=768,
-    n_layers=12,
-    n_heads=12,
-    n_kv_heads=4,
-    d_ff=2_048,
-    seq_len=512,
+    model=ModelConfig.from_depth(12, vocab_size=4_096, max_seq=1_024),
     pretrain_steps=6_000,
-    pretrain_rows=128,
+    pretrain_batch_size=128,
     pretrain_lr=6e-4,
 )
 PROFILES = {profile.name: profile for profile in (CPU, COLAB, GPU)}
 
 
 def current() -> Profile:
-    """The profile named by ``COURSE_PROFILE``: cpu (the default), colab, gpu or auto.
+    """The profile named by ``COURSE_PROFILE``; cpu where it isn't set."""
+    return named(os.environ.get("COURSE_PROFILE", CPU.name))
+
+
+def named(name: str) -> Profile:
+    """A profile by name: cpu, colab, gpu or auto.
 
     ``auto`` looks at the accelerator: none is cpu, under 40 GB is colab, more is gpu.
     Raises ValueError for any other name.
     """
-    name = os.environ.get("COURSE_PROFILE", "cpu")
     if name == "auto":
         name = _detect()
     if name not in PROFILES:
-        raise ValueError(f"COURSE_PROFILE={name!r}: expected one of {', '.join(PROFILES)}, auto")
+        known = ", ".join(PROFILES)
+        raise ValueError(f"profile {name!r}: expected one of {known}, auto (COURSE_PROFILE)")
     return PROFILES[name]
 
 

@@ -1,17 +1,19 @@
-"""What a page runs on: device, number format, seed, threads, and what the page cost."""
+"""What a page runs on: device, seed, threads, and what the page cost.
+
+The edges ask here (pages, the command line, the lineage); chapters are told by argument.
+"""
 
 import json
 import os
 import random
-import resource
 import sys
 import time
 import warnings
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 
+from course_lib import measure
 from course_lib.profile import Profile, current
 
 _page: dict = {}
@@ -41,9 +43,12 @@ def home() -> Path:
     return Path(os.environ.get("COURSE_HOME", default))
 
 
-def device() -> torch.device:
-    """The CPU under the cpu profile; elsewhere the GPU when there is one."""
-    accelerated = current().name != "cpu" and torch.cuda.is_available()
+def device(profile: Profile | None = None) -> torch.device:
+    """The CPU under the cpu profile; elsewhere the GPU when there is one.
+
+    ``profile``: the present one, ``COURSE_PROFILE``, where none is named.
+    """
+    accelerated = (profile or current()).name != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if accelerated else "cpu")
 
 
@@ -54,25 +59,12 @@ def on_gpu() -> bool:
 
 def synchronize() -> None:
     """Wait until the device has done all that it was given, as a clock needs."""
-    if on_gpu():
-        torch.cuda.synchronize()
-
-
-def autocast() -> AbstractContextManager:
-    """bfloat16 arithmetic on a GPU; float32 on a CPU, whose bfloat16 may be emulated and slow."""
-    if on_gpu():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
+    measure.synchronize(device())
 
 
 def training_threads() -> int:
     """Threads for building artifacts: ``COURSE_THREADS``, else both of a laptop's two cores."""
     return int(os.environ.get("COURSE_THREADS", min(2, os.cpu_count() or 1)))
-
-
-def compiled(model: torch.nn.Module) -> torch.nn.Module:
-    """The model through torch.compile on a GPU, as it is elsewhere."""
-    return torch.compile(model, dynamic=False) if on_gpu() else model
 
 
 def seed_all(seed: int) -> None:
@@ -92,7 +84,7 @@ def start(page: str, seed: int = 0) -> Profile:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     seed_all(seed)
     (build_dir() / "figures" / f"{page}.json").unlink(missing_ok=True)
-    _page.update(name=page, wall=time.perf_counter(), cpu=cpu_seconds())
+    _page.update(name=page, wall=time.perf_counter(), cpu=measure.cpu_seconds())
     _watch_cells()
     version = ".".join(map(str, sys.version_info[:3]))
     print(f"profile {profile.name} · Python {version} · torch {torch.__version__} · {_describe()}")
@@ -102,18 +94,6 @@ def start(page: str, seed: int = 0) -> Profile:
 def page() -> str | None:
     """The name given to ``start``, or None outside a page."""
     return _page.get("name")
-
-
-def cpu_seconds() -> float:
-    """Processor seconds of this process and of the children it has waited for."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB (2**20 bytes)."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _describe() -> str:
@@ -141,8 +121,8 @@ def _write_cost() -> None:
         "profile": current().name,
         "device": _describe(),
         "wall_seconds": round(time.perf_counter() - _page["wall"], 2),
-        "cpu_seconds": round(cpu_seconds() - _page["cpu"], 2),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "cpu_seconds": round(measure.cpu_seconds() - _page["cpu"], 2),
+        "peak_memory_mb": round(measure.peak_memory_mb(), 1),
     }
     if on_gpu():
         cost["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)

@@ -90,6 +90,25 @@ def test_damage_is_refused_by_name_and_rebuilt(damage, capsys):
     assert load(numbers()).figures == {"count": 3.0}
 
 
+def test_where_a_build_runs_is_told_to_it_and_leaves_key_and_threads_alone():
+    def build_with(config, parents, out, work, progress, *, device):
+        (out / "where.json").write_text(json.dumps([device, torch.get_num_threads()]))
+        return {}
+
+    before = torch.get_num_threads()
+    plain = Recipe(name="where", build=build_with, config=Numbers())
+    recipe = Recipe(
+        name="where",
+        build=build_with,
+        config=Numbers(),
+        where={"device": "meta"},
+        threads=before + 1,
+    )
+    assert recipe.key == plain.key
+    assert json.loads((ensure(recipe).path / "where.json").read_text()) == ["meta", before + 1]
+    assert torch.get_num_threads() == before
+
+
 def test_only_safetensors_and_json(store):
     def build_pickle(config, parents, out, work, progress):
         (out / "weights.pkl").write_bytes(b"x")
@@ -115,6 +134,7 @@ def test_failed_build_leaves_nothing_visible_and_keeps_its_work():
     assert (work / "step.json").read_text() == "7"
 
 
+# The build prints each step. hold: the step at which it stays until it is killed, -1 for none.
 SLOW = """
 import sys, time
 sys.path.insert(0, {tests!r})
@@ -131,7 +151,7 @@ def build_slow(config, parents, out, work, progress):
         with log.open("a") as file:
             file.write("x")
         print(step, flush=True)
-        time.sleep(0.2)
+        time.sleep(600 if step == {hold} else 0.05)
     (out / "steps.json").write_text(str(done))
     return {{"resumed_at": done}}
 
@@ -139,8 +159,8 @@ print("resumed at", ensure(Recipe(name="slow", build=build_slow, config=Numbers(
 """
 
 
-def _start(store) -> subprocess.Popen:
-    code = SLOW.format(tests=os.path.dirname(__file__))
+def _start(store, hold: int = -1) -> subprocess.Popen:
+    code = SLOW.format(tests=os.path.dirname(__file__), hold=hold)
     environment = {**os.environ, "COURSE_HOME": str(store)}
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
@@ -148,19 +168,19 @@ def _start(store) -> subprocess.Popen:
 
 
 def test_killed_build_goes_on_where_it_was(store):
-    first = _start(store)
+    first = _start(store, hold=1)
     assert first.stdout.readline() == "0\n" and first.stdout.readline() == "1\n"
     first.send_signal(signal.SIGKILL)
     first.wait()
     second = _start(store)
-    out, _ = second.communicate(timeout=60)
+    out, _ = second.communicate(timeout=300)
     assert second.returncode == 0
     assert out.splitlines()[0] == "2", "steps 0 and 1 were done before the kill"
 
 
 def test_two_builders_build_once(store):
     both = [_start(store), _start(store)]
-    out = [process.communicate(timeout=60)[0] for process in both]
+    out = [process.communicate(timeout=300)[0] for process in both]
     assert sum(text.count("\n") - 1 for text in out) == 6, "six steps in all, by one of the two"
 
 

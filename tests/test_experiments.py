@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from course_lib import experiments, runtime
+from course_lib import experiments, measure, runtime
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Sizes:
 def clock(monkeypatch, tmp_path):
     """CPU seconds that the test sets by hand, and a checkout and home of its own."""
     now = [100.0]
-    monkeypatch.setattr(runtime, "cpu_seconds", lambda: now[0])
+    monkeypatch.setattr(measure, "cpu_seconds", lambda: now[0])
     monkeypatch.setattr(runtime, "home", lambda: tmp_path / "home")
     monkeypatch.setattr(runtime, "repository", lambda: tmp_path)
     return now
@@ -61,3 +61,33 @@ def test_a_result_that_was_not_recorded_names_the_command(clock):
 def test_an_unknown_name_lists_the_known(clock):
     with pytest.raises(ValueError, match=r"'toy/none' is no experiment: expected one of .*ladder"):
         experiments.get("toy/none")
+
+
+def test_a_unit_is_made_once_and_a_kill_leaves_no_half_of_it(clock, tmp_path, monkeypatch):
+    made = []
+    path = tmp_path / "unit.json"
+
+    def make():
+        made.append(1)
+        clock[0] += 2.5
+        return {"loss": 1.5}
+
+    monkeypatch.setattr(
+        experiments.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        experiments.once(path, make)
+    assert not path.exists()
+    monkeypatch.undo()
+    for _ in range(2):
+        assert experiments.once(path, make) == {"loss": 1.5}
+    assert len(made) == 2
+
+
+def test_a_unit_says_its_cost_where_asked(clock, tmp_path):
+    def make():
+        clock[0] += 2.5
+        return {"loss": 1.5}
+
+    found = experiments.once(tmp_path / "unit.json", make, cost=True)
+    assert found == {"loss": 1.5, "core_seconds": 2.5}

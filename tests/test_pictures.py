@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from course_lib import imports
-from course_lib.page import atlas, plots, show
+from course_lib.page import atlas, house, plots, show, svg
 from course_lib.page.atlas import Stage
 from course_lib.page.plots import figure
 
@@ -106,7 +106,7 @@ def test_tokens_show_white_space_and_a_legend_of_their_kinds(shown):
 
 def test_the_reduced_graph_keeps_what_no_longer_path_implies():
     edges = {"a": {"b", "c"}, "b": {"c"}, "c": {"d"}, "d": set()}
-    assert atlas.reduced(edges) == {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set()}
+    assert house.reduced(edges) == {"a": {"b"}, "b": {"c"}, "c": {"d"}, "d": set()}
 
 
 def test_the_lineage_map_draws_each_artifact_at_its_maker_and_each_reader_once():
@@ -114,17 +114,17 @@ def test_the_lineage_map_draws_each_artifact_at_its_maker_and_each_reader_once()
         Stage(name="corpus", maker="data", parents=()),
         Stage(name="base", maker="pretraining", parents=("corpus",)),
     ]
-    svg = atlas.lineage_svg(
+    drawn = atlas.lineage_svg(
         made, {"scaling": {"corpus", "base"}, "data": {"corpus"}}, "{stem}.html"
     )
-    root = ET.fromstring(svg)
+    root = ET.fromstring(drawn)
     words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
     assert len(words) == len(atlas.ROOMS) + 2
-    assert svg.count("#map-make") == 2  # one an artifact
-    assert svg.count("#map-read") == 2  # scaling reads both; data made the corpus itself
-    assert svg.count("#map-next") == 1
-    assert 'href="sft.html"' in svg
-    assert "prefers-color-scheme:dark" in atlas.standalone(svg)
+    assert drawn.count("#map-make") == 2  # one an artifact
+    assert drawn.count("#map-read") == 2  # scaling reads both; data made the corpus itself
+    assert drawn.count("#map-next") == 1
+    assert 'href="sft.html"' in drawn
+    assert "prefers-color-scheme:dark" in svg.standalone(drawn)
 
 
 def test_readers_are_found_in_the_pages_code(tmp_path):
@@ -135,9 +135,22 @@ def test_readers_are_found_in_the_pages_code(tmp_path):
     assert found["data"] == set()
 
 
-def test_the_import_map_is_drawn_from_the_source():
-    edges = atlas.package_edges(imports.edges())
-    assert edges["world"] == set()
-    assert "architecture" in edges["pretraining"]
-    words = [e.text for e in ET.fromstring(atlas.imports_svg(edges)).iter() if e.text]
-    assert {"world", *atlas.ROOMS} <= set(words)
+def test_the_house_is_drawn_from_the_source_and_every_arrow_runs_down():
+    edges = house.package_edges(imports.edges())
+    assert edges["world"] == set() and "architecture" in edges["pretraining"]
+    drawn = house.house_svg(edges, {"sft": "sft/index.html"})
+    root = ET.fromstring(drawn)
+    words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"world", "studies", "cli", *atlas.ROOMS} <= set(words)
+    assert f"{house.lines_of('sft'):,} lines" in words
+    assert 'href="sft/index.html"' in drawn
+    arrows = [e.get("d") for e in root.iter() if e.get("marker-end")]
+    assert len(arrows) == sum(map(len, house.reduced(edges).values()))
+    for path in arrows:  # "M x y C … , x y": it ends below where it began
+        begins, ends = float(path.split("C")[0].split()[1]), float(path.split()[-1])
+        assert ends > begins
+
+
+def test_a_room_stands_right_above_all_that_it_imports():
+    edges = {"a": set(), "b": {"a"}, "c": {"a", "b"}, "d": set()}
+    assert house.floors(edges) == [["a", "d"], ["b"], ["c"]]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from course_lib import lineage
-from course_lib.page import atlas
+from course_lib.page import atlas, svg
 
 REPO = Path(__file__).resolve().parent.parent
 MAP = REPO / "book" / "_assets" / "map.svg"
@@ -17,7 +17,7 @@ MAP = REPO / "book" / "_assets" / "map.svg"
 
 def picture() -> str:
     drawn = atlas.lineage_svg(atlas.stages(lineage.recipes()), atlas.readers(REPO / "book"))
-    return atlas.standalone(drawn)
+    return svg.standalone(drawn)
 
 
 def main() -> int:

@@ -2,8 +2,9 @@
 
     python -m tools.execute [--strict] [--only sft/chat …]
 
-Each text notebook is staged as .ipynb and executed by nbmake, two at a time. What it printed is
-kept under .course/executed with a key (tools/keys.py); while the key stays, it isn't run again.
+Each chapter is staged as .ipynb and executed by nbmake, two at a time. Solutions of one stem share
+a kernel, since most of what one takes is the import of torch. What a page printed is kept under
+.course/executed with a key (tools/keys.py); while the key stays, it isn't run again.
 --strict also fails where a figure lies outside the band of its expected.yml.
 """
 
@@ -27,6 +28,11 @@ from tools.store import BUILD, STORE, kept
 PAGE_CORE_SECONDS = 90
 PAGE_MEMORY_MB = 3 * 1024
 SKIPPED_TAGS = {"exercise-only", "stub"}
+# Between two solutions in one kernel: an empty namespace, and the same random state for each.
+AFRESH = """%reset -f
+__import__("random").seed(0)
+__import__("numpy").random.seed(0)
+__import__("torch").manual_seed(0);"""
 PYTEST_INI = "[pytest]\naddopts =\n"
 # pytest's own report is off (ours is shown instead), and with it the option that nbmake reads.
 CONFTEST = "def pytest_configure(config):\n    config.option.verbose = 0\n"
@@ -54,58 +60,108 @@ def environment(profile: str, build: Path) -> dict[str, str]:
     }
 
 
-def stage(source: Source, folder: Path) -> Path:
-    """Write the notebook that is to run: a solution without its stub and its first check."""
-    notebook = source.notebook()
-    if source.kind == "solutions":
-        notebook.cells = [cell for cell in notebook.cells if not tags(cell) & SKIPPED_TAGS]
-    target = folder / source.kind / f"{source.name}.ipynb"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, target)
-    return target
+def stage(page: list[Source], path: Path) -> Path:
+    """Write the notebook that is to run: one chapter, or several solutions that share a kernel.
+
+    A solution goes without its stub and its first check.
+    """
+    staged = nbformat.v4.new_notebook(metadata=page[0].notebook().metadata)
+    for source in page:
+        cells = source.notebook().cells
+        if source.kind == "solutions":
+            cells = [cell for cell in cells if not tags(cell) & SKIPPED_TAGS]
+        for cell in cells:
+            cell.metadata["page"] = source.name
+        if source is not page[0]:
+            staged.cells.append(nbformat.v4.new_code_cell(AFRESH))
+        staged.cells += cells
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(staged, path)
+    return path
 
 
 def run(stale: dict[Source, str], profile: str, build: Path, jobs: int) -> dict[str, str]:
-    """Execute these sources and keep each under its key; returns the trace of each failure."""
+    """Execute these sources and keep each under its key; returns the trace of each failure.
+
+    Solutions of a stem share a kernel. Where one of them fails, each runs again by itself, so that
+    the failure bears its own name.
+    """
     STORE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=STORE, prefix="staged-") as staged:
-        return _run_staged(stale, profile, build, jobs, Path(staged))
+    stems = {s.stem: [o for o in stale if o.stem == s.stem] for s in stale if s.kind != "book"}
+    pages = [[source] for source in stale if source.kind == "book"] + list(stems.values())
+    failures = _run_staged(pages, stale, profile, build, jobs)
+    shared = [page for page in pages if len(page) > 1 and _title(page) in failures]
+    for page in shared:
+        del failures[_title(page)]
+    alone = [[source] for page in shared for source in page]
+    return failures | (_run_staged(alone, stale, profile, build, jobs) if alone else {})
+
+
+def _title(page: list[Source]) -> str:
+    if len(page) == 1:
+        return page[0].page
+    return f"{Path(page[0].page).parent.as_posix()} ({len(page)} solutions)"
 
 
 def _run_staged(
-    stale: dict[Source, str], profile: str, build: Path, jobs: int, staged: Path
+    pages: list[list[Source]], keys: dict[Source, str], profile: str, build: Path, jobs: int
 ) -> dict[str, str]:
-    (staged / "pytest.ini").write_text(PYTEST_INI)
-    (staged / "conftest.py").write_text(CONFTEST)
-    longest_first = sorted(stale, key=lambda s: -kept(s, profile).read().get("seconds", 1e9))
-    targets = {str(stage(source, staged).relative_to(staged)): source for source in longest_first}
+    with tempfile.TemporaryDirectory(dir=STORE, prefix="staged-") as folder:
+        staged = Path(folder)
+        (staged / "pytest.ini").write_text(PYTEST_INI)
+        (staged / "conftest.py").write_text(CONFTEST)
+        targets = {}
+        for page in sorted(pages, key=lambda page: -_took(page, profile)):
+            name = page[0].name if len(page) == 1 else page[0].stem
+            path = stage(page, staged / page[0].kind / f"{name}.ipynb")
+            targets[str(path.relative_to(staged))] = page
 
-    def done(path: str, seconds: float) -> None:  # kept at once, so that a stop loses little
-        source = targets[path]
-        record = {"key": stale[source], "seconds": round(seconds, 1)}
-        _keep(source, staged / path, profile, build, record)
+        def done(path: str, seconds: float) -> None:  # kept at once, so that a stop loses little
+            notebook = nbformat.read(staged / path, 4)
+            for source in targets[path]:
+                record = {"key": keys[source], "seconds": round(seconds / len(targets[path]), 1)}
+                _keep(source, _part(notebook, source), profile, build, record)
 
-    progress = Progress({path: source.page for path, source in targets.items()}, done)
-    arguments = ["--nbmake", "--overwrite", "--nbmake-timeout", str(_cell_limit(profile))]
-    arguments += ["-c", str(staged / "pytest.ini"), "--rootdir", str(staged), "-p", "no:terminal"]
-    arguments += ["-p", "no:cacheprovider", "-p", "no:jaxtyping"]
-    if jobs > 1 and len(stale) > 1:
-        arguments += ["-n", str(jobs), "--maxschedchunk", "1"]
-    os.environ.update(environment(profile, build))
-    with progress:
-        code = pytest.main(arguments + [str(staged / path) for path in targets], [progress])
+        progress = Progress({path: _title(page) for path, page in targets.items()}, done)
+        arguments = ["--nbmake", "--overwrite", "--nbmake-timeout", str(_cell_limit(profile))]
+        arguments += ["-c", str(staged / "pytest.ini"), "--rootdir", folder, "-p", "no:terminal"]
+        arguments += ["-p", "no:cacheprovider", "-p", "no:jaxtyping"]
+        if jobs > 1 and len(targets) > 1:
+            arguments += ["-n", str(jobs), "--maxschedchunk", "1"]
+        os.environ.update(environment(profile, build))
+        with progress:
+            code = pytest.main(arguments + [str(staged / path) for path in targets], [progress])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         progress.failures.setdefault("pytest", f"pytest ended with {code!r}")
     return {
-        targets[path].page if path in targets else path: trace
+        _title(targets[path]) if path in targets else path: trace
         for path, trace in progress.failures.items()
     }
 
 
-def _keep(source: Source, done: Path, profile: str, build: Path, record: dict) -> None:
-    notebook = nbformat.read(done, 4)
-    for cell in notebook.cells:
+def _took(page: list[Source], profile: str) -> float:
+    return sum(kept(source, profile).read().get("seconds", 1e6) for source in page)
+
+
+def _part(notebook: nbformat.NotebookNode, source: Source) -> nbformat.NotebookNode:
+    """The cells of one source, numbered from 1, out of the notebook in which it ran."""
+    cells = [cell for cell in notebook.cells if cell.metadata.get("page") == source.name]
+    number = 0
+    for cell in cells:
+        del cell.metadata["page"]
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code" and cell.execution_count:
+            number += 1
+            cell.execution_count = number
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = number
+    return nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+
+
+def _keep(
+    source: Source, notebook: nbformat.NotebookNode, profile: str, build: Path, record: dict
+) -> None:
     place = kept(source, profile)
     place.folder.mkdir(parents=True, exist_ok=True)
     place.record.unlink(missing_ok=True)

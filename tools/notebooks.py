@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -144,6 +145,7 @@ def _number(cells: list[NotebookNode]) -> None:
         cell["id"] = base if count == 1 else f"{base}-{count}"
 
 
+@cache
 def citations() -> dict[str, tuple[str, str]]:
     """Bibliography key -> ("Vaswani et al., 2017", address)."""
     path = REPO / "book" / "references.bib"

@@ -1,4 +1,10 @@
-"""Alignment: preference pairs (DPO, IPO), then reinforcement learning with checked rewards."""
+"""Alignment: preference pairs (DPO, IPO), then reinforcement learning with checked rewards.
+
+Pages and their code:
+    preferences: grpo, pairs, reward, rollout
+Shared:
+    recipe: the artifact `aligned`
+"""
 
 from course_lib.alignment.grpo import GrpoConfig, group_advantages, grpo, grpo_loss, mean_kl
 from course_lib.alignment.pairs import collect_pairs, correctness_pairs, written_pairs

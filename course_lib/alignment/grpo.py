@@ -24,10 +24,15 @@ from torch import Tensor, nn
 from course_lib.alignment.reward import Reward, score
 from course_lib.alignment.rollout import Rollout, rollout
 from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS
 from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.pretraining.loss import IGNORE
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
-from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
+from course_lib.pretraining.schedules.rates import cool_down, warm_up
+from course_lib.sft.masking import Example, pad_rows, target_logprobs
 from course_lib.world import Question
+
+WARM_UP = 5  # steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ class GrpoConfig:
     beta: float = 0.02
     clip_ratio: float = 0.2
     temperature: float = 1.0
-    max_new_tokens: int = 64
+    max_new_tokens: int = MAX_NEW_TOKENS
     microbatch: int = 32
     clip: float = 1.0
     seed: int = 0
@@ -114,7 +119,7 @@ def grpo(
     """Train `model` in place; step i answers questions_at(i). The reference is the start."""
     reference = copy.deepcopy(model).requires_grad_(False).eval()
     optimizer = AdamW(param_groups(model, 0.0), lr=config.lr, betas=(0.9, 0.99))
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(config.seed)
+    generator = torch.Generator(model.device).manual_seed(config.seed)
     logs: list[GrpoLog] = []
     for step in range(config.steps):
         sampled = rollout(
@@ -128,7 +133,8 @@ def grpo(
         )
         rewards = score(reward, sampled.questions, sampled.texts)
         for group in optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (step + 1) / 5, 2 * (1 - step / config.steps))
+            share = min(warm_up(step, WARM_UP), cool_down(step / config.steps, decay=0.5))
+            group["lr"] = config.lr * share
         kl = update(model, reference, optimizer, sampled, rewards, config, tokenizer.eos_id)
         useful = (rewards != rewards[:, :1]).any(-1).float().mean().item()
         logs.append(
@@ -187,35 +193,35 @@ def _losses(
     pad_id: int,
 ) -> tuple[Tensor, float]:
     """Loss and KL of one microbatch, both summed over its reply tokens."""
-    device = next(model.parameters()).device
+    device = model.device
     inputs, targets = (t.to(device) for t in pad_rows(examples, pad_id))
-    counted = (targets != IGNORED).float()
+    counted = (targets != IGNORE).float()
     with torch.no_grad():
-        anchor = target_logprobs(reference(inputs), targets)
+        reference_logprobs = target_logprobs(reference(inputs), targets)
     logprobs = target_logprobs(model(inputs), targets)
     loss = grpo_loss(
         logprobs,
         logprobs.detach(),
-        anchor,
+        reference_logprobs,
         torch.tensor(advantages, device=device),
         counted,
         beta=config.beta,
         clip_ratio=config.clip_ratio,
     )
-    kl = (kl_to_reference(logprobs.detach(), anchor) * counted).sum()
+    kl = (kl_to_reference(logprobs.detach(), reference_logprobs) * counted).sum()
     return loss * counted.sum(), kl.item()
 
 
 @torch.no_grad()
 def mean_kl(model: Decoder, reference: Decoder, sampled: Rollout, pad_id: int) -> float:
     """KL(model || reference) in nats a token, estimated on replies that `model` sampled."""
-    device = next(model.parameters()).device
+    device = model.device
     examples = [example for group in sampled.examples for example in group]
     total = tokens = 0.0
     for start in range(0, len(examples), 64):
         inputs, targets = (t.to(device) for t in pad_rows(examples[start : start + 64], pad_id))
         ours, theirs = (target_logprobs(m(inputs), targets) for m in (model, reference))
-        counted = targets != IGNORED
+        counted = targets != IGNORE
         total += (kl_to_reference(ours, theirs) * counted).sum().item()
         tokens += counted.sum().item()
     return total / tokens

@@ -43,13 +43,13 @@ def collect_pairs(
     reward: Reward,
     *,
     wanted: int,
-    at_once: int = 32,
+    batch_size: int = 32,
     seed: int = 0,
 ) -> list[Pair]:
     """Sample question after question until `wanted` pairs are found or the questions run out."""
     pairs: list[Pair] = []
-    for start in range(0, len(questions), at_once):
-        sampled = sample(questions[start : start + at_once])
+    for start in range(0, len(questions), batch_size):
+        sampled = sample(questions[start : start + batch_size])
         pairs += correctness_pairs(sampled, reward, seed=seed + start)
         if len(pairs) >= wanted:
             break

@@ -21,7 +21,10 @@ from torch.nn import functional as F
 
 from course_lib.architecture.decoder import Decoder
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
+from course_lib.pretraining.schedules.rates import cool_down, warm_up
 from course_lib.sft.masking import Example, pad_rows, target_logprobs
+
+WARM_UP = 10  # steps
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,15 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceConfig:
-    """The loss ("dpo" or "ipo"), its beta, and how long and fast to train."""
+    """The loss ("dpo" or "ipo"), its beta, and how long and fast to train.
+
+    batch_size: pairs a step.
+    """
 
     loss: str = "dpo"
     beta: float = 0.1
     epochs: int = 1
-    pairs: int = 16
+    batch_size: int = 16
     lr: float = 1e-4
     clip: float = 1.0
     seed: int = 0
@@ -113,18 +119,18 @@ def train_preferences(
     """Train `model` in place on the pairs; the reference is the model as it came in."""
     reference = copy.deepcopy(model).requires_grad_(False).eval()
     optimizer = AdamW(param_groups(model, 0.0), lr=config.lr)
-    device = next(model.parameters()).device
-    steps = max(1, len(pairs) // config.pairs) * config.epochs
+    steps = max(1, len(pairs) // config.batch_size) * config.epochs
     logs: list[PreferenceLog] = []
     model.train()
     for step in range(steps):
-        inputs, targets = (t.to(device) for t in pair_rows(_batch(pairs, config, step), pad_id))
+        both = pair_rows(_batch(pairs, config, step), pad_id)
+        inputs, targets = (t.to(model.device) for t in both)
         with torch.no_grad():
             before = reply_logprobs(reference, inputs, targets)
         chosen, rejected = (reply_logprobs(model, inputs, targets) - before).chunk(2)
         loss = LOSSES[config.loss](chosen, rejected, config.beta).mean()
-        for group in optimizer.param_groups:  # warm up, then fall in a straight line
-            group["lr"] = config.lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * warm_up(step, WARM_UP) * cool_down(step / steps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -138,10 +144,10 @@ def train_preferences(
 
 def _batch(pairs: Sequence[Pair], config: PreferenceConfig, step: int) -> list[Pair]:
     """The pairs of one step: each epoch walks through all pairs in a new order."""
-    epoch, i = divmod(step, max(1, len(pairs) // config.pairs))
+    epoch, i = divmod(step, max(1, len(pairs) // config.batch_size))
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
     order = torch.randperm(len(pairs), generator=generator).tolist()
-    return [pairs[j] for j in order[i * config.pairs : (i + 1) * config.pairs]]
+    return [pairs[j] for j in order[i * config.batch_size : (i + 1) * config.batch_size]]
 
 
 def _log(step: int, loss: Tensor, chosen: Tensor, rejected: Tensor, beta: float) -> PreferenceLog:

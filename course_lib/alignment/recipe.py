@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.alignment.grpo import GrpoConfig, grpo
 from course_lib.alignment.pairs import collect_pairs
 from course_lib.alignment.preferences import Pair, PreferenceConfig, train_preferences
 from course_lib.alignment.reward import strict
 from course_lib.alignment.rollout import rollout
 from course_lib.architecture.decoder import Decoder, load_model, save_model
+from course_lib.data.recipe import read_world
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.sft.recipe import accuracies, read_world
+from course_lib.sft.recipe import accuracies
 from course_lib.world import Question, World
 
 PAIR_SHARES = {"fact": 0.32, "sum": 0.1, "where": 0.28, "count": 0.3}
@@ -26,8 +26,8 @@ GRPO_SHARES = {"fact": 0.15, "sum": 0.1, "where": 0.4, "count": 0.35}
 class AlignedConfig:
     """pairs: preference pairs for DPO; grpo_steps: steps of 16 questions with 8 replies each."""
 
-    pairs: int = 600
-    grpo_steps: int = 40
+    pairs: int
+    grpo_steps: int
     seed: int = 0
     preference: PreferenceConfig = field(default_factory=lambda: PreferenceConfig(lr=2e-4))
     exam_questions: int = 100
@@ -57,7 +57,7 @@ def sample_pairs(
     model: Decoder, tokenizer: Tokenizer, world: World, *, wanted: int, seed: int
 ) -> list[Pair]:
     """Right against wrong replies of the model itself, on training questions."""
-    generator = torch.Generator(runtime.device()).manual_seed(seed)
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     return collect_pairs(
         lambda asked: rollout(model, tokenizer, asked, samples=4, generator=generator),
         mixed_questions(world, PAIR_SHARES, 6 * wanted, seed),
@@ -73,19 +73,20 @@ def build_aligned(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """DPO on pairs sampled from the model, then GRPO; both held to their start by the reference."""
-    torch.set_num_threads(runtime.training_threads())
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
     world = read_world(parents["corpus"])
     preferred = work / "preferred"
     if not (preferred / "config.json").exists():  # config.json is written last
-        model = load_model(parents["sft"]).to(runtime.device())
+        model = load_model(parents["sft"]).to(device)
         progress(0.0, "sampling pairs")
         pairs = sample_pairs(model, tokenizer, world, wanted=config.pairs, seed=config.seed)
         train_preferences(model, pairs, config.preference, pad_id=tokenizer.eos_id)
         save_model(model, preferred)
-    model = load_model(preferred).to(runtime.device())
+    model = load_model(preferred).to(device)
     run = config.policy()
     questions = mixed_questions(world, GRPO_SHARES, run.steps * run.questions, config.seed + 1_000)
     logs = grpo(

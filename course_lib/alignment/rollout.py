@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.architecture.sampling.generate import generate
+from course_lib.architecture.sampling.filters import Filters
+from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS, complete
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.masking import Example
 from course_lib.sft.synthetic import encode_prompt
@@ -31,7 +32,6 @@ class Rollout:
         return sum(lengths) / len(lengths)
 
 
-@torch.no_grad()
 def rollout(
     model: Decoder,
     tokenizer: Tokenizer,
@@ -40,28 +40,23 @@ def rollout(
     samples: int,
     generator: torch.Generator,
     temperature: float = 1.0,
-    max_new_tokens: int = 64,
-    at_once: int = 64,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    batch_size: int = 64,
 ) -> Rollout:
     """`samples` replies to each question, drawn at `temperature` from the model."""
     was_training = model.training
     model.eval()
     prompts = [encode_prompt(tokenizer, question.prompt) for question in questions]
     repeated = [prompt for prompt in prompts for _ in range(samples)]
-    order = sorted(range(len(repeated)), key=lambda i: len(repeated[i]))  # less padding
-    replies: list[list[int]] = [[] for _ in repeated]
-    for start in range(0, len(order), at_once):
-        chosen = order[start : start + at_once]
-        drawn = generate(
-            model,
-            [repeated[i] for i in chosen],
-            max_new_tokens=max_new_tokens,
-            stop_ids=(tokenizer.end_id, tokenizer.eos_id),
-            temperature=temperature,
-            generator=generator,
-        )
-        for i, reply in zip(chosen, drawn, strict=True):
-            replies[i] = reply
+    replies = complete(
+        model,
+        repeated,
+        stop_ids=(tokenizer.end_id, tokenizer.eos_id),
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        filters=Filters(temperature=temperature),
+        generator=generator,
+    )
     model.train(was_training)
     examples = [Example(tuple(p), tuple(r)) for p, r in zip(repeated, replies, strict=True)]
     texts = [tokenizer.decode(reply).strip() for reply in replies]

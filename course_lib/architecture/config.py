@@ -4,6 +4,7 @@ The defaults are the course's own model, which has the shape of Llama. `families
 of GPT-2, Mistral, Mixtral, Qwen3 and DeepSeek by name.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields
 
 CHOICES = {
@@ -77,6 +78,30 @@ class ModelConfig:
         self._check_experts()
         if self.latent is not None:
             self._check_latent(self.latent)
+
+    @classmethod
+    def from_depth(cls, depth: int, vocab_size: int, **other) -> "ModelConfig":
+        """A model by one dial: from the number of layers, all its sizes follow.
+
+        d_model = 64 depth, in heads of 64, so as many heads as layers; n_kv_heads is the largest
+        divisor of them that leaves each key head three query heads or more, else 1; d_ff = 8/3
+        d_model, up to a multiple of 16, which gives the gated block the weights of a plain one
+        4 d_model wide (Shazeer 2020, section 2). `other`: any further field.
+
+        Source: nanochat (Karpathy 2025), base_train.py, for the dial and the width. Deviations: its
+        heads have 128 numbers, with a key head each, and its blocks have no gate.
+        """
+        if depth < 1:
+            raise ValueError(f"depth is {depth}, expected at least 1")
+        shared = (n for n in range(max(1, depth // 3), 0, -1) if depth % n == 0)
+        sizes = {
+            "d_model": 64 * depth,
+            "n_layers": depth,
+            "n_heads": depth,
+            "n_kv_heads": next(shared),
+            "d_ff": 16 * math.ceil(64 * depth * 8 / 3 / 16),
+        }
+        return cls(vocab_size=vocab_size, **sizes | other)
 
     @property
     def d_head(self) -> int:

@@ -114,22 +114,9 @@ class Decoder(nn.Module):
         positions: Int[Tensor, "batch seq"] | None = None,
         mask: Bool[Tensor, "batch seq keys"] | None = None,
         cache: Cache | None = None,
-    ) -> Float[Tensor, "batch seq vocab"]:
-        """Logits in float32. See `hidden` for the arguments."""
-        return self.unembed(
-            self.hidden(tokens, documents=documents, positions=positions, mask=mask, cache=cache)
-        )
-
-    def hidden(
-        self,
-        tokens: Int[Tensor, "batch seq"],
-        *,
-        documents: Int[Tensor, "batch seq"] | None = None,
-        positions: Int[Tensor, "batch seq"] | None = None,
-        mask: Bool[Tensor, "batch seq keys"] | None = None,
-        cache: Cache | None = None,
-    ) -> Float[Tensor, "batch seq d_model"]:
-        """The residual stream after the last block and norm.
+        logits: bool = True,
+    ) -> Float[Tensor, "batch seq vocab_or_d_model"]:
+        """Logits in float32; without `logits`, the residual stream after the last block and norm.
 
         documents: tokens with the same id may see each other, looking back. positions: by default
         0, 1, ... after what the cache holds (ALiBi takes no others: it counts the tokens between).
@@ -144,7 +131,14 @@ class Decoder(nn.Module):
         mask = self._mask(tokens, documents, mask, past)
         for block in self.blocks:
             x = block(x, cos, sin, mask, cache)
-        return self.norm(x)
+        h = self.norm(x)
+        return self.unembed(h) if logits else h
+
+    def hidden(
+        self, tokens: Int[Tensor, "batch seq"], **seen: Tensor | Cache | None
+    ) -> Float[Tensor, "batch seq d_model"]:
+        """The forward pass without the head, for those who want few of its logits, or none."""
+        return self.forward(tokens, logits=False, **seen)
 
     def unembed(self, h: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead vocab"]:
         """Logits of the next token: h times the head, which is the embedding where `tied`."""

@@ -8,10 +8,11 @@ sees its input from both sides and its output from the left, as an encoder-decod
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import CrossEntropyLoss
 
 from course_lib.architecture.attention.masks import causal_mask
 
-IGNORED = -100  # the target that cross-entropy leaves out (PyTorch's default ignore_index)
+IGNORE = CrossEntropyLoss().ignore_index  # torch's number, -100, for a target that isn't asked for
 
 
 def full_mask(seq: int, device: torch.device | str | None = None) -> Bool[Tensor, "seq seq"]:
@@ -47,7 +48,7 @@ def mask_tokens(
 
     Each token is chosen with probability `rate`. Of the chosen, 80 % become `mask_id`, 10 % a
     random one of the `vocab` tokens, 10 % stay, so that the network can't tell which tokens it
-    will be asked for. Targets are -100 except where a token was chosen. `keep` marks tokens that
+    will be asked for. Targets are IGNORE except where a token was chosen. `keep` marks tokens that
     are never chosen, padding for example. Raises ValueError where rate is not in (0, 1].
     """
     if not 0 < rate <= 1:
@@ -59,7 +60,7 @@ def mask_tokens(
     noise = torch.randint(0, vocab, tokens.shape, generator=generator, device=tokens.device)
     inputs = torch.where(chosen & (fate < 0.8), mask_id, tokens)
     inputs = torch.where(chosen & (fate >= 0.8) & (fate < 0.9), noise, inputs)
-    return inputs, tokens.masked_fill(~chosen, IGNORED)
+    return inputs, tokens.masked_fill(~chosen, IGNORE)
 
 
 def _chance(

@@ -4,8 +4,8 @@
     rope(my_rope)                    the instant check: prints what it found, and returns it
     rope.examine(answer, seed)       the same without printing: the grader's, with seeds of its own
 
-`examine` asks nothing of the answer but that it can be called. The grader hands it a function whose
-body runs behind a wall, in another process, so the comparison never meets the student's code.
+All that `examine` asks of the answer is that it can be called. The grader hands it a function whose
+body runs in a sandbox, in another process: so no student's code runs beside the comparison.
 """
 
 import inspect
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from course_lib.checks import progress as _progress
+from course_lib.checks import progress
 from course_lib.checks.gradients import with_gradients
 from course_lib.checks.report import CheckReport, Finding, announce, learner_traceback
 from course_lib.checks.values import (
@@ -28,7 +28,7 @@ from course_lib.checks.values import (
     size_of,
 )
 
-EDGES_LAST = 10**9  # what is shown is an ordinary case, where one fails; else a property
+EDGES_LAST = 10**9  # weight of an edge: shown only where no ordinary case and no property fails
 KINDS = ("warm-up", "build", "diagnose", "predict")
 
 
@@ -47,7 +47,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Property:
-    """What holds of every right answer: ``fault(answer, seed)`` says what is wrong, or None."""
+    """A rule that every right answer obeys: ``fault(answer, seed)`` says how this one breaks it.
+
+    None where it doesn't.
+    """
 
     what: str
     fault: Callable[[Callable, int], str | None]
@@ -55,7 +58,7 @@ class Property:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a call came to: a value, or an exception; and whether it changed its arguments."""
+    """What came of a call: a value or an exception, and whether its arguments were changed."""
 
     value: Any = None
     error: Exception | None = None
@@ -71,13 +74,18 @@ class _Outcome:
 class Exercise:
     """One exercise.
 
-    name: its file under solutions/. answer: what the learner's function is called. cases: from a
-    seed, the calls; the first ones should tell mistakes apart. reference: the right function.
-    mistakes: a sentence to the learner -> the wrong function it recognises. gradients: positions of
-    arguments whose gradients count too. harness: where an answer needs objects (a wire, a disk),
-    turns it into a function of the cases' arguments. forbidden: names that an answer may not use.
-    constants: names that the answer's cell sets -> the values that the grader may hand out; the
-    first is everyone's; reference and mistakes take them as keywords.
+    name: its file under solutions/.
+    answer: what the learner's function is called.
+    cases: from a seed, the calls; the first ones should tell mistakes apart.
+    reference: the right function.
+    mistakes: a sentence to the learner -> the wrong function that it recognises.
+    gradients: positions of arguments whose gradients are compared too.
+    harness: where an answer is given objects (a transport, a disk), makes of the answer a function
+        of the cases' arguments.
+    forbidden: names that an answer may not use.
+    constants: names that the answer's cell sets -> the values that the grader may hand out, of
+        which a notebook has the first. They are keywords of the reference and the mistakes.
+    chosen: the constants of a variant.
     """
 
     name: str
@@ -105,7 +113,7 @@ class Exercise:
         """Check an answer, say what was found, remember it for `course progress`."""
         report = self._signature_fault(answer) or self.examine(answer, seed=0)
         announce(report)
-        _progress.remember(self.name, report.passed)
+        progress.remember(self.name, report.passed)
         return report
 
     def variant(self, **chosen: Any) -> "Exercise":
@@ -156,9 +164,9 @@ class Exercise:
         """The function on a copy of the case's arguments. Whatever it raises is an outcome."""
         given = copied(case.arguments)
         try:
-            if self.gradients:  # behind the grader's wall, gradients are taken there
-                taken = getattr(function, "with_gradients", partial(with_gradients, function))
-                value = taken(self.gradients)(*given)
+            if self.gradients:  # those of a remote answer are computed in the sandbox
+                both = getattr(function, "with_gradients", partial(with_gradients, function))
+                value = both(self.gradients)(*given)
             else:
                 value = (self.harness(function) if self.harness else function)(*given)
         except Exception as error:  # a learner's function may raise anything

@@ -1,4 +1,4 @@
-"""Several faults in one function: a sentence for whatever of them a learner has left in place."""
+"""Exercises with several faults in one function: which of them has a learner not mended yet?"""
 
 from collections.abc import Callable, Mapping
 from itertools import combinations
@@ -7,7 +7,7 @@ LEFT = ("One fault is left", "Two faults are left", "All three faults are there"
 
 
 def left_over(faults: Mapping[str, dict], made: Callable[[dict], Callable]) -> dict[str, Callable]:
-    """For each set of three faults, the fewest first: its sentence -> the answer that has just it.
+    """Every subset of three faults, smallest first: a sentence -> the answer with those faults.
 
     faults: a fault in words -> what it changes. made: an answer from the changes of some faults.
     """

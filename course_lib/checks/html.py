@@ -2,7 +2,7 @@
 
 Colours are given inline and legible on a white page and on a dark one alike (JupyterLab, Colab and
 the book each bring their own): text keeps the page's own colour, green and red are a bar, a tint
-and the words "passed" and "not yet", so that nothing is told by colour alone. What comes from the
+and the words "passed" and "not yet", so that nothing is said by colour alone. What comes from the
 learner's code is escaped.
 """
 

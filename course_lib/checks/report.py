@@ -66,8 +66,8 @@ class CheckReport:
         return said
 
     def __str__(self) -> str:
-        told = [(self.passed, self.title), *self.lines()]
-        return "\n".join(f"{PASS if good else FAIL} {text}" for good, text in told)
+        lines = [(self.passed, self.title), *self.lines()]
+        return "\n".join(f"{PASS if good else FAIL} {text}" for good, text in lines)
 
     def _repr_html_(self) -> str:
         return ""  # already said: a cell that ends with the check shall not show it twice
@@ -91,10 +91,10 @@ def announce(report: CheckReport) -> None:
 def learner_traceback(error: Exception, fn: Callable) -> str:
     """The learner's own frames of the traceback, without the machinery's.
 
-    Behind the grader's wall they are put together where the answer ran, and come as `told`.
+    From the grader's sandbox the text comes with the exception, as `remote_traceback`.
     """
-    if (told := getattr(error, "told", None)) is not None:
-        return told
+    if (text := getattr(error, "remote_traceback", None)) is not None:
+        return text
     code = getattr(inspect.unwrap(fn), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     if code is not None:

@@ -1,4 +1,4 @@
-"""What is on this machine, what is missing, and the command that mends it: `course doctor`."""
+"""`course doctor`: what is on this machine, what is missing, and the command that mends it."""
 
 import os
 import platform
@@ -8,6 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from course_lib.cli.output import console, mark
 
 SUPPORTED = ((3, 11), (3, 13))
 DISK_GB = 2.0  # the lineage, its checkpoints and the executed pages of the cpu profile
@@ -25,7 +30,23 @@ class Finding:
     remedy: str = ""
 
 
-def doctor() -> list[Finding]:
+def add(app: typer.Typer) -> None:
+    """Hang the command into the `course` command."""
+    app.command()(doctor)
+
+
+def doctor():
+    """What is on this machine, what is missing, and the command that mends it."""
+    findings = examine()
+    table = Table("", "what", "found", "remedy")
+    for finding in findings:
+        table.add_row(mark(finding.ok), finding.what, finding.found, finding.remedy)
+    console.print(table)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> list[Finding]:
     """Look at everything; nothing is changed."""
     looks: tuple[Callable[[], Finding], ...] = (
         python,

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress
 
-console = Console()
+from course_lib.cli.output import bar, console, mark
+
 MIN_SECRET = 16  # bytes
 
 
@@ -20,11 +19,6 @@ def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
     app.command()(grade)
     app.command()(assign)
-
-
-def _fail(error: Exception) -> typer.Exit:
-    console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
-    return typer.Exit(2)
 
 
 def grade(
@@ -59,38 +53,37 @@ def grade(
     ] = None,
     wheel: Annotated[Path | None, typer.Option(help="the course's wheel, for the zip")] = None,
 ):
-    """Grade a class: students' code runs behind a wall, and is compared outside it."""
+    """Grade a class: students' code runs in a sandbox, and is compared outside it."""
     if probe:
         raise typer.Exit(0 if _probe() else 2)
-    try:
-        chosen = _chosen(exercises)
-        key = _secret(secret_file)
-        if autograder:
-            _autograder(autograder, chosen, key, unsafe_no_sandbox, roster, wheel)
-            return
-        if out is None or (submissions is None and not demo):
-            raise ValueError(
-                "course grade SUBMISSIONS --out REPORT, or course grade --demo --out X"
-            )
-        if demo:
-            from course_lib.grading.demo import write_class
+    chosen = _chosen(exercises)
+    key = _secret(secret_file)
+    if autograder:
+        _autograder(autograder, chosen, key, unsafe_no_sandbox, roster, wheel)
+        return
+    if out is None or (submissions is None and not demo):
+        raise ValueError("course grade SUBMISSIONS --out REPORT, or course grade --demo --out X")
+    if demo:
+        from course_lib.grading.demo import write_class
 
-            submissions, roster = write_class(out)
+        submissions, roster = write_class(out)
+    from course_lib.grading.sandbox.bubblewrap import NoSandbox
+
+    try:
         code = _grade(submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox)
-    except (ValueError, OSError, RuntimeError) as error:  # NoSandbox is a RuntimeError
-        raise _fail(error) from error
+    except NoSandbox as missing:
+        raise OSError(str(missing)) from missing  # what the user can mend: see `errors`
     if code:
         raise typer.Exit(code)
 
 
 def _probe() -> bool:
-    """Whether the wall stands here, told line by line."""
+    """Whether the sandbox works here, feature by feature."""
     from course_lib.grading.sandbox.probe import probe
 
     found = probe()
     for ok, what, remedy in found:
-        mark = "[green]ok[/green]" if ok else "[red]no[/red]"
-        console.print(f"{mark} {escape(what)}" + ("" if ok else f": {escape(remedy)}"))
+        console.print(mark(ok), what if ok else f"{what}: {remedy}")
     return all(ok for ok, *_ in found)
 
 
@@ -134,8 +127,7 @@ def _grade(
 ) -> int:
     """Read, grade, report; the exit code."""
     from course_lib.checks import catalogue
-    from course_lib.grading import batch as desk
-    from course_lib.grading import judge
+    from course_lib.grading import batch, judge
     from course_lib.grading.intake.roster import Roster, read_roster
     from course_lib.grading.intake.submission import read_class
     from course_lib.grading.reports.report import write_report
@@ -150,18 +142,18 @@ def _grade(
     students, wanted = read_class(submissions, exercises, roster, chosen)
     if not wanted:
         raise ValueError(f"{submissions}: no answer to any of the course's exercises")
-    key = desk.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
+    key = batch.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
     with ExitStack() as stack:
-        bar = stack.enter_context(_bar())
-        task = bar.add_task("grading", total=len(students))
-        pool = stack.enter_context(Pool(limits, walled=not unsafe, ahead=1))
-        outcome = desk.grade_class(
+        shown = stack.enter_context(bar(MofNCompleteColumn()))
+        task = shown.add_task("grading", total=len(students))
+        pool = stack.enter_context(Pool(limits, sandboxed=not unsafe, ahead=1))
+        outcome = batch.grade_class(
             [student.submission for student in students],
             lambda one: judge.grade(one, secret, limits=limits, pool=pool),
             key,
             out / "results",
             workers=workers,
-            progress=lambda done, total, text: _tell(bar, task, done, total, text),
+            progress=lambda done, total, text: _tell(shown, task, done, total, text),
         )
     write_report(out, students, outcome, wanted, exercises, title)
     return _close(out, students, outcome, unsafe)
@@ -172,7 +164,7 @@ def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
     if unsafe:
         from course_lib.grading.reports.pages import STAMP
 
-        console.print(f"[red]{STAMP}[/red]")
+        console.print(STAMP, style="red")
     done = f"{len(outcome.results)} of {len(students)} students"
     console.print(f"{done}: {outcome.graded} contents graded, {outcome.kept} kept from before")
     console.print(f"{out / 'summary.html'}", highlight=False)
@@ -182,15 +174,10 @@ def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
     return 0
 
 
-def _bar() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, TimeElapsedColumn(), console=console)
-
-
-def _tell(bar: Progress, task, done: int, total: int, text: str) -> None:
-    bar.update(task, completed=done, total=total, description=escape(text[:30]) or "grading")
+def _tell(shown: Progress, task, done: int, total: int, text: str) -> None:
+    shown.update(task, completed=done, total=total, description=text[:30] or "grading")
     if not console.is_terminal:
-        console.print(f"{done} of {total} {escape(text)}", highlight=False)
+        console.print(f"{done} of {total} {text}", highlight=False)
 
 
 def _autograder(
@@ -239,9 +226,6 @@ def assign(
     from course_lib.grading.assign import write_assignment
     from course_lib.grading.intake.roster import read_roster
 
-    try:
-        chosen = _chosen(exercises)
-        made = write_assignment(read_roster(roster), chosen, catalogue(), notebooks, out, seed)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from error
+    chosen = _chosen(exercises)
+    made = write_assignment(read_roster(roster), chosen, catalogue(), notebooks, out, seed)
     console.print(f"{made} notebooks in {out}; keep {out / 'assignment.json'} for course grade")

@@ -1,4 +1,11 @@
-"""Raw text to training batches: sources, cleaning, deduplication, tokenizer, packing."""
+"""Raw text to training batches: sources, cleaning, deduplication, tokenizer, packing.
+
+Pages and their code:
+    world: course_lib.world
+Shared:
+    recipe: the artifacts `corpus` and `tokenizer`
+    records: one document of any source, with where it comes from
+"""
 
 from course_lib.data.mixing.packing import Packed, batch, pack
 from course_lib.data.tokenization.chat import (

@@ -17,9 +17,9 @@ Progress = Callable[[float, str], None]
 class CorpusConfig:
     """How large the world is, and how many documents each split gets: exactly so many."""
 
-    people: int = 192
-    documents: int = 110_000
-    held_out_documents: int = 1_500  # for validation, and as many for test
+    people: int
+    documents: int
+    held_out_documents: int  # for validation, and as many for test
     seed: int = 0
 
     def __post_init__(self):
@@ -33,7 +33,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
-    vocab_size: int = 768
+    vocab_size: int
 
 
 def build_corpus(
@@ -63,6 +63,12 @@ def build_corpus(
         figures[f"{split}_bytes"] = float(size)
         figures[f"{split}_floor_bits_per_byte"] = nats / math.log(2) / size
     return figures
+
+
+def read_world(corpus: Path) -> World:
+    """The world that wrote a corpus artifact."""
+    settings = json.loads((corpus / "world.json").read_text(encoding="utf-8"))
+    return World(WorldConfig.from_dict(settings))
 
 
 def read_documents(corpus: Path, split: str) -> Iterator[dict]:

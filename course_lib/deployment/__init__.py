@@ -1,4 +1,11 @@
-"""From weights to a service: the key-value cache, fewer bits, and a server others can call."""
+"""From weights to a service: the key-value cache, fewer bits, and a server others can call.
+
+Pages and their code:
+    serving: admission, app, engine, kv_cache, metrics, protocol, quantize, server, timing
+Shared:
+    recipe: the artifact `quantized`
+    terminal: `course chat`
+"""
 
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.kv_cache import StaticCache, decode_cached, decode_naive

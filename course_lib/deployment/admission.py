@@ -1,4 +1,4 @@
-"""Who is let in: the key at the door, the size of what they carry, and the length of the line.
+"""Admission: which requests are served. Checked are host, key, size of the body, and the queue.
 
 Every refusal is decided before any work is done for the request, and says why.
 """
@@ -23,8 +23,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Line:
     """At most `running` answers are written at once, and at most `waiting` requests wait.
 
-    A line without an end is no kindness: every request would be answered after its reader has
-    gone. Past the end the answer is 429 with `Retry-After`, which clients know to obey.
+    In a queue without an end, every request would be answered after its reader has gone. Where the
+    queue is full the answer is 429 with `Retry-After`, which clients know to obey.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:

@@ -32,7 +32,7 @@ from course_lib.deployment.protocol import (
     usage,
 )
 
-MODEL_NAME = "village-guide"
+SERVED_MODEL_NAME = "course-aligned-int8"  # the lineage's stage and its bits
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -172,7 +172,7 @@ def _event(data: dict) -> bytes:
 def create_app(
     engine: Engine,
     *,
-    name: str = MODEL_NAME,
+    name: str = SERVED_MODEL_NAME,
     limits: Limits | None = None,
     api_key: str | None = None,
     hosts: tuple[str, ...] = LOOPBACK,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import torch
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.architecture.sampling.generate import next_tokens
+from course_lib.architecture.sampling.filters import Filters
+from course_lib.architecture.sampling.generate import stream
 from course_lib.data.tokenization.chat import prompt_ids
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.kv_cache import StaticCache
@@ -97,11 +98,7 @@ class Engine:
         return [self.tokenizer.eos_id, *self.tokenizer.encode(text)]
 
     def tokens(self, prompt: list[int], sampling: Sampling) -> Iterator[int]:
-        """Tokens one by one, an end token included; the prompt is read in one forward pass.
-
-        Inference mode belongs to the thread, and a server may resume this generator on another
-        one, so it is entered anew for each step and never held across a `yield`.
-        """
+        """Tokens one by one, an end token included; the prompt is read in one forward pass."""
         room = self.max_seq - len(prompt)
         if room < 1:
             raise ValueError(f"the prompt has {len(prompt)} tokens; {self.max_seq - 1} fit")
@@ -115,20 +112,17 @@ class Engine:
             device=device,
             dtype=self.model.norm.weight.dtype,
         )
-        new = prompt
-        for _ in range(length):
-            with torch.inference_mode():
-                last = self.model.hidden(torch.tensor([new], device=device), cache=cache)[:, -1]
-                token = next_tokens(
-                    self.model.unembed(last),
-                    temperature=sampling.temperature,
-                    top_p=sampling.top_p,
-                    generator=generator,
-                )
-            new = [int(token)]
-            yield new[0]
-            if new[0] in self.ends:
-                return
+        steps = stream(
+            self.model,
+            [prompt],
+            max_new_tokens=length,
+            stop_ids=self.ends,
+            filters=Filters(temperature=sampling.temperature, top_p=sampling.top_p),
+            generator=generator,
+            cache=cache,
+        )
+        for [(_, token)] in steps:
+            yield token
 
     def pieces(self, prompt: list[int], sampling: Sampling) -> Iterator[Piece]:
         """Text as it becomes safe to show; the last piece says why the answer ended."""

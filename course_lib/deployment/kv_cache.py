@@ -8,10 +8,11 @@ section 2.4 (incremental decoding).
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.sampling.generate import stream
 
 
 class StaticCache:
@@ -77,6 +78,10 @@ class StaticCache:
         self._lengths[layer] = stop
         return self.store[0, layer, :, :, :stop], self.store[1, layer, :, :, :stop]
 
+    def keep(self, rows: Int[Tensor, " rows"]) -> None:
+        """Keep these rows of the batch and forget the others (finished sequences)."""
+        self.store = self.store[:, :, rows]
+
     def rewind(self, length: int = 0) -> None:
         """Forget all but the first `length` tokens. Nothing is erased, only overwritten later."""
         if not 0 <= length <= self.length:
@@ -103,14 +108,10 @@ def decode_cached(
     """The same tokens: one pass over the prompt (*prefill*), then one token a pass (*decode*).
 
     Writing n tokens costs p + n token passes, but each of the n is a pass of its own, which reads
-    every weight to use it once.
+    every weight to use it once. It is the course's one loop, with a cache of stated size.
     """
-    device = model.device
-    cache = cache or StaticCache.of(model.config, device=device, dtype=model.norm.weight.dtype)
-    new = list(prompt)
-    for _ in range(n):
-        with torch.inference_mode():
-            tokens = torch.tensor([new], device=device)
-            last = model.hidden(tokens, cache=cache)[:, -1]
-            new = [int(model.unembed(last).argmax(-1))]
-        yield new[0]
+    if cache is None:
+        dtype = model.norm.weight.dtype
+        cache = StaticCache.of(model.config, device=model.device, dtype=dtype)
+    for [(_, token)] in stream(model, [prompt], max_new_tokens=n, cache=cache):
+        yield token

@@ -1,6 +1,5 @@
 """The last stage of the lineage: the aligned model in int8, and what the rounding cost."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from course_lib.architecture.decoder import Decoder, load_model
+from course_lib.data.recipe import read_documents
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.quantize import (
     largest_code,
@@ -47,9 +47,8 @@ def build_quantized(
     save_quantized(quantize_model(before, config.bits), out, bits=config.bits)
     after = load_quantized(out)
     progress(0.5, "measuring the change")
-    with (parents["corpus"] / "validation.jsonl").open() as lines:
-        texts = [json.loads(line)["text"] for line in islice(lines, config.documents)]
-    documents = [tokenizer.encode(text) for text in texts]
+    held_out = islice(read_documents(parents["corpus"], "validation"), config.documents)
+    documents = [tokenizer.encode(document["text"]) for document in held_out]
     return {
         "bytes": float(size_bytes(after)),
         "compression": size_bytes(before) / size_bytes(after),

@@ -9,17 +9,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
-from course_lib import runtime
+from course_lib.architecture.decoder import Decoder
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.deployment.app import LOOPBACK, MODEL_NAME, create_app
+from course_lib.deployment.app import LOOPBACK, SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
 from course_lib.deployment.protocol import Limits
-from course_lib.deployment.quantize import load_quantized
 
 
 def is_loopback(host: str) -> bool:
@@ -31,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def serve(
-    quantized: Path,
+    model: Decoder,
     tokenizer: Tokenizer,
     *,
     host: str = "127.0.0.1",
@@ -39,16 +37,16 @@ def serve(
     api_key: str | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Serve the quantised model until Ctrl-C or SIGTERM; answers under way are finished first.
+    """Serve the model, where it is, until Ctrl-C or SIGTERM; answers under way are finished first.
 
     Raises ValueError for a public address without a key.
     """
     if not is_loopback(host) and not api_key:
         raise ValueError(f"host={host!r} can be reached from outside: set an API key")
-    engine = Engine(load_quantized(quantized).to(runtime.device()), tokenizer)
+    engine = Engine(model, tokenizer)
     hosts = LOOPBACK if is_loopback(host) else ("*",)
     app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
-    print(f"model {MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)
+    print(f"model {SERVED_MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)
     uvicorn.Server(_config(app, host=host, port=port)).run()
 
 

@@ -6,16 +6,14 @@ printf 'Hello!\\nWhat is 3 plus 4?\\n' | course chat
 
 import sys
 from io import TextIOBase
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from course_lib import runtime
+from course_lib.architecture.decoder import Decoder
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.engine import Engine, Sampling
-from course_lib.deployment.quantize import load_quantized
 
 WELCOME = """\
 This model was trained from nothing in this course, on stories about one small made-up \
@@ -38,7 +36,7 @@ WARM = Sampling(max_tokens=256, temperature=0.8)
 
 
 def chat(
-    quantized: Path,
+    model: Decoder,
     tokenizer: Tokenizer,
     *,
     examples: tuple[str, ...] = EXAMPLES,
@@ -52,7 +50,7 @@ def chat(
     """
     source = source or sys.stdin
     console = console or Console(highlight=False)
-    engine = Engine(load_quantized(quantized).to(runtime.device()), tokenizer)
+    engine = Engine(model, tokenizer)
     talking = source.isatty()
     if talking:
         _welcome(console, examples)

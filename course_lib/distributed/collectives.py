@@ -15,8 +15,8 @@ from torch import Tensor
 
 
 @dataclass
-class Wire:
-    """One rank's cable: sends and receives, and the count of what it sent.
+class Transport:
+    """One rank's end of a point-to-point transport: sends, receives, and counts what it sent.
 
     ``rank`` and ``size`` are those of the process group. Sums are taken in the tensors' own dtype.
     """
@@ -27,8 +27,8 @@ class Wire:
     messages: int = 0
 
     @classmethod
-    def of_group(cls) -> "Wire":
-        """The cable of the default process group, which must be initialised."""
+    def of_group(cls) -> "Transport":
+        """The transport of the default process group, which must be initialised."""
         return cls(rank=dist.get_rank(), size=dist.get_world_size())
 
     def exchange(self, out: Tensor, to: int, into: Tensor, source: int) -> None:
@@ -43,7 +43,7 @@ class Wire:
             request.wait()
 
     def send(self, out: Tensor, to: int) -> None:
-        """Send ``out`` and wait until it is taken."""
+        """Send ``out`` and wait until it has left."""
         dist.send(out, to)
         self._count(out)
 
@@ -62,71 +62,77 @@ def padded(flat: Float[Tensor, " n"], size: int) -> Float[Tensor, " n_padded"]:
     return torch.cat([flat, flat.new_zeros(missing)]) if missing else flat
 
 
-def ring_reduce_scatter(flat: Float[Tensor, " n"], wire: Wire) -> Float[Tensor, " n_over_size"]:
+def ring_reduce_scatter(
+    flat: Float[Tensor, " n"], transport: Transport
+) -> Float[Tensor, " n_over_size"]:
     """The sum over all ranks of chunk r, on rank r. Length must be a multiple of the ranks.
 
     p - 1 rounds. In round s, rank r passes chunk r - s - 1 on, and adds the chunk that arrives to
     its own copy. A chunk that has gone round has collected every rank's addend. Each rank sends
     (p - 1)/p of the vector.
     """
-    chunks = _chunks(flat.clone(), wire)
-    right, left = (wire.rank + 1) % wire.size, (wire.rank - 1) % wire.size
+    rank, size = transport.rank, transport.size
+    chunks = _chunks(flat.clone(), size)
+    right, left = (rank + 1) % size, (rank - 1) % size
     inbox = torch.empty_like(chunks[0])
-    for s in range(wire.size - 1):
-        outgoing = (wire.rank - s - 1) % wire.size
-        wire.exchange(chunks[outgoing], right, inbox, left)
-        chunks[(outgoing - 1) % wire.size] += inbox
-    return chunks[wire.rank].clone()
+    for s in range(size - 1):
+        outgoing = (rank - s - 1) % size
+        transport.exchange(chunks[outgoing], right, inbox, left)
+        chunks[(outgoing - 1) % size] += inbox
+    return chunks[rank].clone()
 
 
-def ring_all_gather(shard: Float[Tensor, " n"], wire: Wire) -> Float[Tensor, " n_times_size"]:
+def ring_all_gather(
+    shard: Float[Tensor, " n"], transport: Transport
+) -> Float[Tensor, " n_times_size"]:
     """All ranks' shards, in order of rank, on every rank: p - 1 rounds of passing on what came."""
-    full = shard.new_empty(wire.size * shard.numel())
-    chunks = _chunks(full, wire)
-    chunks[wire.rank].copy_(shard)
-    right, left = (wire.rank + 1) % wire.size, (wire.rank - 1) % wire.size
-    for s in range(wire.size - 1):
-        outgoing = (wire.rank - s) % wire.size
-        wire.exchange(chunks[outgoing], right, chunks[(outgoing - 1) % wire.size], left)
+    rank, size = transport.rank, transport.size
+    full = shard.new_empty(size * shard.numel())
+    chunks = _chunks(full, size)
+    chunks[rank].copy_(shard)
+    right, left = (rank + 1) % size, (rank - 1) % size
+    for s in range(size - 1):
+        outgoing = (rank - s) % size
+        transport.exchange(chunks[outgoing], right, chunks[(outgoing - 1) % size], left)
     return full
 
 
-def ring_all_reduce(flat: Float[Tensor, " n"], wire: Wire) -> Float[Tensor, " n"]:
+def ring_all_reduce(flat: Float[Tensor, " n"], transport: Transport) -> Float[Tensor, " n"]:
     """The sum of ``flat`` over the ranks, on every rank: reduce-scatter, then all-gather.
 
     Each rank sends 2 (p - 1)/p of the vector, whatever the number of ranks: under two vectors.
     Every rank gets the same bits, since each chunk is summed on one rank and then copied.
     """
-    shard = ring_reduce_scatter(padded(flat, wire.size), wire)
-    return ring_all_gather(shard, wire)[: flat.numel()]
+    shard = ring_reduce_scatter(padded(flat, transport.size), transport)
+    return ring_all_gather(shard, transport)[: flat.numel()]
 
 
-def naive_all_reduce(flat: Float[Tensor, " n"], wire: Wire) -> Float[Tensor, " n"]:
+def naive_all_reduce(flat: Float[Tensor, " n"], transport: Transport) -> Float[Tensor, " n"]:
     """The same sum by way of rank 0, which receives p - 1 vectors and sends p - 1 back.
 
     The right answer, and a queue: rank 0 moves 2 (p - 1) vectors while the others wait.
     """
     total = flat.clone()
-    if wire.rank:
-        wire.send(flat, 0)
-        wire.receive(total, 0)
+    if transport.rank:
+        transport.send(flat, 0)
+        transport.receive(total, 0)
         return total
     inbox = torch.empty_like(flat)
-    for source in range(1, wire.size):
-        wire.receive(inbox, source)
+    for source in range(1, transport.size):
+        transport.receive(inbox, source)
         total += inbox
-    for to in range(1, wire.size):
-        wire.send(total, to)
+    for to in range(1, transport.size):
+        transport.send(total, to)
     return total
 
 
-def broadcast(flat: Float[Tensor, " n"], wire: Wire) -> Float[Tensor, " n"]:
+def broadcast(flat: Float[Tensor, " n"], transport: Transport) -> Float[Tensor, " n"]:
     """Rank 0's vector on every rank, handed along the chain 0 → 1 → … → p - 1."""
     received = flat.clone()
-    if wire.rank:
-        wire.receive(received, wire.rank - 1)
-    if wire.rank < wire.size - 1:
-        wire.send(received, wire.rank + 1)
+    if transport.rank:
+        transport.receive(received, transport.rank - 1)
+    if transport.rank < transport.size - 1:
+        transport.send(received, transport.rank + 1)
     return received
 
 
@@ -137,9 +143,9 @@ def all_reduce_bytes(n_bytes: int, size: int) -> float:
     return 2 * (size - 1) / size * n_bytes
 
 
-def _chunks(flat: Tensor, wire: Wire) -> list[Tensor]:
-    if flat.numel() % wire.size:
+def _chunks(flat: Tensor, size: int) -> list[Tensor]:
+    if flat.numel() % size:
         raise ValueError(
-            f"{flat.numel()} numbers don't split into {wire.size} equal chunks: use padded() first"
+            f"{flat.numel()} numbers don't split into {size} equal chunks: use padded() first"
         )
-    return list(flat.view(wire.size, -1))
+    return list(flat.view(size, -1))

@@ -39,7 +39,7 @@ def ring_seconds(n_bytes: float, size: int, link: Link) -> float:
 
 
 def naive_seconds(n_bytes: float, size: int, link: Link) -> float:
-    """By way of rank 0: 2 (p - 1) whole vectors through one cable, one after another."""
+    """By way of rank 0: 2 (p - 1) whole vectors over one link, one after another."""
     return 2 * (size - 1) * link.seconds(n_bytes)
 
 
@@ -110,7 +110,8 @@ def step_time(
 ) -> StepTime:
     """A data-parallel step over ``tokens`` tokens in all, bf16 gradients in a ring.
 
-    Compute is 6 N tokens / p over the *achieved* FLOPs a second of one device.
+    Compute is 6 N tokens / p over the *achieved* FLOPs a second of one device: a dense model, whose
+    N parameters each token meets.
     """
     compute = 6 * parameters * tokens / size / flops_per_second
     return StepTime(compute=compute, traffic=ring_seconds(2 * parameters, size, link))

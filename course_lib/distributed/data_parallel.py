@@ -13,9 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.distributed.collectives import Wire, broadcast, ring_all_reduce
-
-IGNORE = -100
+from course_lib.distributed.collectives import Transport, broadcast, ring_all_reduce
+from course_lib.pretraining.loss import IGNORE
 
 
 @dataclass
@@ -59,11 +58,16 @@ class DataParallel:
     """
 
     def __init__(
-        self, model: nn.Module, wire: Wire, *, bucket_bytes: int = 1 << 16, average: bool = True
+        self,
+        model: nn.Module,
+        transport: Transport,
+        *,
+        bucket_bytes: int = 1 << 16,
+        average: bool = True,
     ):
-        self.model, self.wire, self.average = model, wire, average
+        self.model, self.transport, self.average = model, transport, average
         parameters = [p for p in model.parameters() if p.requires_grad]
-        copy_from_rank_zero(parameters, wire)
+        copy_from_rank_zero(parameters, transport)
         self.buckets = make_buckets(parameters, bucket_bytes)
         self._bucket_of = {p: bucket for bucket in self.buckets for p in bucket.parameters}
         self._next = 0
@@ -94,9 +98,9 @@ class DataParallel:
 
     def _exchange(self, bucket: Bucket) -> None:
         gradients = [p.grad for p in bucket.parameters]
-        total = ring_all_reduce(flatten(gradients), self.wire)
+        total = ring_all_reduce(flatten(gradients), self.transport)
         if self.average:
-            total /= self.wire.size
+            total /= self.transport.size
         for gradient, part in zip(gradients, unflatten(total, gradients), strict=True):
             gradient.copy_(part)
 
@@ -113,9 +117,9 @@ def unflatten(flat: Float[Tensor, " n"], like: list[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def copy_from_rank_zero(parameters: list[nn.Parameter], wire: Wire) -> None:
+def copy_from_rank_zero(parameters: list[nn.Parameter], transport: Transport) -> None:
     """Overwrite ``parameters`` with rank 0's."""
-    flat = broadcast(flatten(parameters), wire)
+    flat = broadcast(flatten(parameters), transport)
     for parameter, part in zip(parameters, unflatten(flat, parameters), strict=True):
         parameter.copy_(part)
 
@@ -135,7 +139,7 @@ def shard_loss(
 ) -> Float[Tensor, ""]:
     """This rank's addend, such that the mean over the ranks is the mean over all tokens.
 
-    size / T * Σ -log p over the rank's own tokens, T the tokens of all ranks (-100 left out).
+    size / T * Σ -log p over the rank's own tokens, T the tokens of all ranks (IGNORE left out).
     Rows carry different amounts of padding, so ranks hold different numbers of tokens: the mean of
     their means is *not* the mean, it favours the tokens of the emptier shards.
     """

@@ -14,9 +14,10 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.distributed.collectives import Wire
+from course_lib.distributed.collectives import Transport
 from course_lib.distributed.data_parallel import DataParallel, rows_of_rank, shard_loss
 from course_lib.distributed.sharding import ShardedOptimizer
+from course_lib.pretraining.loss import IGNORE
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 
 Batch = tuple[Tensor, Tensor]
@@ -71,9 +72,11 @@ def _state_numbers(optimizer: torch.optim.Optimizer) -> int:
     return sum((v.to_local() if isinstance(v, DTensor) else v).numel() for v in found)
 
 
-def our_ddp(model: Decoder, wire: Wire, config: StepConfig, *, average: bool = True) -> Engine:
+def our_ddp(
+    model: Decoder, transport: Transport, config: StepConfig, *, average: bool = True
+) -> Engine:
     """``DataParallel``: whole gradients in a ring, whole optimizer on every rank."""
-    parallel = DataParallel(model, wire, average=average)
+    parallel = DataParallel(model, transport, average=average)
     optimizer = _adamw(param_groups(model, config.weight_decay), config)
 
     def step(loss: Tensor) -> float:
@@ -83,10 +86,10 @@ def our_ddp(model: Decoder, wire: Wire, config: StepConfig, *, average: bool = T
     return Engine(model, step, lambda: _state_numbers(optimizer))
 
 
-def our_zero(model: Decoder, wire: Wire, config: StepConfig) -> Engine:
+def our_zero(model: Decoder, transport: Transport, config: StepConfig) -> Engine:
     """``ShardedOptimizer``: gradients scattered, a part of the optimizer, weights gathered."""
     groups = param_groups(model, config.weight_decay)
-    sharded = ShardedOptimizer(groups, wire, lambda own: _adamw(own, config))
+    sharded = ShardedOptimizer(groups, transport, lambda own: _adamw(own, config))
 
     def step(loss: Tensor) -> float:
         loss.backward()
@@ -97,7 +100,7 @@ def our_zero(model: Decoder, wire: Wire, config: StepConfig) -> Engine:
     return Engine(model, step, lambda: sharded.state_numbers)
 
 
-def torch_ddp(model: Decoder, wire: Wire, config: StepConfig) -> Engine:
+def torch_ddp(model: Decoder, transport: Transport, config: StepConfig) -> Engine:
     """torch's DistributedDataParallel."""
     parallel = nn.parallel.DistributedDataParallel(model)
     optimizer = _adamw(param_groups(model, config.weight_decay), config)
@@ -109,7 +112,7 @@ def torch_ddp(model: Decoder, wire: Wire, config: StepConfig) -> Engine:
     return Engine(parallel, step, lambda: _state_numbers(optimizer))
 
 
-def torch_fsdp(model: Decoder, wire: Wire, config: StepConfig) -> Engine:
+def torch_fsdp(model: Decoder, transport: Transport, config: StepConfig) -> Engine:
     """torch's FSDP2: weights are sharded too, and gathered block by block when needed."""
     for block in model.blocks:
         fully_shard(block)
@@ -128,12 +131,19 @@ ENGINES = {
     "our ZeRO": our_zero,
     "torch DDP": torch_ddp,
     "torch FSDP2": torch_fsdp,
-    "not averaged": lambda model, wire, config: our_ddp(model, wire, config, average=False),
+    "not averaged": lambda model, transport, config: our_ddp(
+        model, transport, config, average=False
+    ),
 }
 
 
 def run_steps(
-    engine: Engine, batches: list[Batch], wire: Wire, eos_id: int, *, by_tokens: bool = True
+    engine: Engine,
+    batches: list[Batch],
+    transport: Transport,
+    eos_id: int,
+    *,
+    by_tokens: bool = True,
 ) -> list[Step]:
     """Train on ``batches``, each rank on its own rows of each.
 
@@ -142,16 +152,16 @@ def run_steps(
     """
     steps = []
     for inputs, targets in batches:
-        rows = rows_of_rank(len(inputs), wire.rank, wire.size)
-        own = int((targets[rows] != -100).sum())
-        tokens = int((targets != -100).sum()) if by_tokens else own * wire.size
+        rows = rows_of_rank(len(inputs), transport.rank, transport.size)
+        own = int((targets[rows] != IGNORE).sum())
+        tokens = int((targets != IGNORE).sum()) if by_tokens else own * transport.size
         documents = (inputs[rows] == eos_id).cumsum(1)
         logits = engine.model(inputs[rows], documents=documents)
-        loss = shard_loss(logits, targets[rows], tokens, wire.size)
+        loss = shard_loss(logits, targets[rows], tokens, transport.size)
         norm = engine.step(loss)
         shown = loss.detach().clone()
-        dist.all_reduce(shown)  # for the log alone: a number, not counted on our wire
-        steps.append(Step(loss=shown.item() / wire.size, grad_norm=norm))
+        dist.all_reduce(shown)  # for the log alone: a number, not counted by our transport
+        steps.append(Step(loss=shown.item() / transport.size, grad_norm=norm))
     return steps
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.distributed.collectives import (
-    Wire,
+    Transport,
     padded,
     ring_all_gather,
     ring_all_reduce,
@@ -33,10 +33,10 @@ class ShardedGroup:
     shard: nn.Parameter
 
     @classmethod
-    def of(cls, parameters: list[nn.Parameter], wire: Wire) -> "ShardedGroup":
+    def of(cls, parameters: list[nn.Parameter], transport: Transport) -> "ShardedGroup":
         """Cut the flattened parameters in equal parts, the last one padded with zeros."""
-        chunks = padded(flatten(parameters), wire.size).chunk(wire.size)
-        return cls(parameters=parameters, shard=nn.Parameter(chunks[wire.rank].clone()))
+        chunks = padded(flatten(parameters), transport.size).chunk(transport.size)
+        return cls(parameters=parameters, shard=nn.Parameter(chunks[transport.rank].clone()))
 
 
 class ShardedOptimizer:
@@ -50,22 +50,22 @@ class ShardedOptimizer:
     def __init__(
         self,
         groups: list[dict],
-        wire: Wire,
+        transport: Transport,
         make: Callable[[list[dict]], torch.optim.Optimizer],
     ):
-        self.wire = wire
+        self.transport = transport
         self.groups = []
         for group in groups:
-            copy_from_rank_zero(group["params"], wire)
-            self.groups.append(ShardedGroup.of(group["params"], wire))
+            copy_from_rank_zero(group["params"], transport)
+            self.groups.append(ShardedGroup.of(group["params"], transport))
         own = zip(groups, self.groups, strict=True)
         self.optimizer = make([{**group, "params": [part.shard]} for group, part in own])
 
     def step(self, clip: float | None = None) -> float:
         """Average the gradients, move this rank's part, share it. Returns the gradient's norm."""
         for group in self.groups:
-            gradient = padded(flatten([p.grad for p in group.parameters]), self.wire.size)
-            group.shard.grad = ring_reduce_scatter(gradient, self.wire) / self.wire.size
+            gradient = padded(flatten([p.grad for p in group.parameters]), self.transport.size)
+            group.shard.grad = ring_reduce_scatter(gradient, self.transport) / self.transport.size
         norm = self._norm()
         if clip is not None and norm > clip:
             for group in self.groups:
@@ -84,13 +84,13 @@ class ShardedOptimizer:
     def _norm(self) -> float:
         """The norm of the whole gradient: squares add up over the parts."""
         squares = sum(group.shard.grad.square().sum() for group in self.groups)
-        uncounted = replace(self.wire)  # one number: not part of the traffic we count
+        uncounted = replace(self.transport)  # one number: not part of the traffic we count
         return ring_all_reduce(squares.reshape(1), uncounted).sqrt().item()
 
     @torch.no_grad()
     def _share(self) -> None:
         for group in self.groups:
-            full = ring_all_gather(group.shard.detach(), self.wire)
+            full = ring_all_gather(group.shard.detach(), self.transport)
             parts = unflatten(full, group.parameters)
             for parameter, part in zip(group.parameters, parts, strict=True):
                 parameter.copy_(part)

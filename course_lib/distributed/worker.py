@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from course_lib.architecture.decoder import load_model
 from course_lib.distributed import engines
-from course_lib.distributed.collectives import Wire, naive_all_reduce, ring_all_reduce
+from course_lib.distributed.collectives import Transport, naive_all_reduce, ring_all_reduce
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -42,24 +42,25 @@ class Run:
 def train_run(run: Run, step: engines.StepConfig, folder: Path) -> dict:
     """Build the run's engine on fresh weights, train, save; returns what was measured."""
     model = load_model(folder / "model").to(DTYPES[run.dtype])
-    wire = Wire.of_group()
-    engine = engines.ENGINES[run.engine](model, wire, step)
-    wire.sent_bytes = wire.messages = 0  # the first copy of the weights is not part of a step
+    transport = Transport.of_group()
+    engine = engines.ENGINES[run.engine](model, transport, step)
+    # The first copy of the weights is not part of a step.
+    transport.sent_bytes = transport.messages = 0
     tensors = load_file(folder / "batches.safetensors")
     batches = list(zip(tensors["inputs"], tensors["targets"], strict=True))
     dist.barrier()
     began = time.perf_counter()
-    steps = engines.run_steps(engine, batches, wire, step.eos_id, by_tokens=run.by_tokens)
+    steps = engines.run_steps(engine, batches, transport, step.eos_id, by_tokens=run.by_tokens)
     seconds = time.perf_counter() - began
     weights = engines.full_weights(engine.model)
     apart = engines.spread(weights)
-    if wire.rank == 0:
-        path = folder / f"p{wire.size} {run.name}.safetensors"
+    if transport.rank == 0:
+        path = folder / f"p{transport.size} {run.name}.safetensors"
         save_file({name: weight.contiguous() for name, weight in weights.items()}, path)
     return {
         "steps": [asdict(step) for step in steps],
-        "sent_bytes": _gather(wire.sent_bytes),
-        "messages": _gather(wire.messages),
+        "sent_bytes": _gather(transport.sent_bytes),
+        "messages": _gather(transport.messages),
         "optimizer_numbers": _gather(engine.optimizer_numbers()),
         "apart": apart,
         "seconds": seconds,
@@ -75,7 +76,7 @@ def _gather(value: int) -> list[int]:
 
 def time_collectives(sizes: list[int], repeats: int) -> list[dict]:
     """Seconds of ring and naive all-reduce by message size: the median of ``repeats``."""
-    wire, rows = Wire.of_group(), []
+    transport, rows = Transport.of_group(), []
     for n_bytes in sizes:
         flat = torch.ones(n_bytes // 4)
         for name, reduce in (("ring", ring_all_reduce), ("naive", naive_all_reduce)):
@@ -83,10 +84,12 @@ def time_collectives(sizes: list[int], repeats: int) -> list[dict]:
             for _ in range(repeats + 1):
                 dist.barrier()
                 began = time.perf_counter()
-                reduce(flat, wire)
+                reduce(flat, transport)
                 times.append(time.perf_counter() - began)
             seconds = statistics.median(times[1:])
-            rows.append({"kind": name, "bytes": n_bytes, "ranks": wire.size, "seconds": seconds})
+            rows.append(
+                {"kind": name, "bytes": n_bytes, "ranks": transport.size, "seconds": seconds}
+            )
     return rows
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS, complete
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.evaluation.generation import complete
 from course_lib.evaluation.likelihood import score_pairs, windows
 
 
@@ -42,7 +42,7 @@ def _template_class() -> type:
     from lm_eval.api.model import TemplateLM
 
     class CourseLM(TemplateLM):
-        """Answers the harness's requests with `likelihood` and `generation`."""
+        """Answers the harness's requests with `score_pairs` and `complete`."""
 
         def __init__(self, model: Decoder, tokenizer: Tokenizer, name: str) -> None:
             super().__init__()
@@ -89,10 +89,13 @@ def _template_class() -> type:
 
         def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
             asked = [request.args for request in requests]
-            longest = max((options.get("max_gen_toks", 64) for _, options in asked), default=0)
-            prompts = [self.tok_encode(text) for text, _ in asked]
-            stops = (self.ours.eos_id, self.ours.end_id)
-            written = complete(self.model, prompts, stops, max_new_tokens=longest)
+            limits = [options.get("max_gen_toks", MAX_NEW_TOKENS) for _, options in asked]
+            written = complete(
+                self.model,
+                [self.tok_encode(text) for text, _ in asked],
+                stop_ids=(self.ours.eos_id, self.ours.end_id),
+                max_new_tokens=max(limits, default=MAX_NEW_TOKENS),
+            )
             return [
                 _cut(self.ours.decode(ids), options.get("until") or [])
                 for ids, (_, options) in zip(written, asked, strict=True)

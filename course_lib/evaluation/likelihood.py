@@ -21,11 +21,19 @@ Pair = tuple[Sequence[int], Sequence[int]]
 
 @dataclass(frozen=True)
 class Scored:
-    """log p(continuation | context) in nats, its tokens, and whether greedy decoding gives it."""
+    """log p(continuation | context) in nats, its tokens, and how many of them are the likeliest.
+
+    Each token is judged with the true ones before it (teacher forcing).
+    """
 
     logprob: float
     tokens: int
-    greedy: bool
+    right: int
+
+    @property
+    def greedy(self) -> bool:
+        """Whether greedy decoding writes it: up to its first mistake it has the true tokens."""
+        return self.right == self.tokens
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def _score_batch(model: Decoder, pairs: Sequence[Pair]) -> list[Scored]:
     logprobs = -F.cross_entropy(logits, wanted, reduction="none").cpu()
     right = (logits.argmax(-1) == wanted).cpu()
     return [
-        Scored(float(lp.double().sum()), len(lp), bool(ok.all()))
+        Scored(float(lp.double().sum()), len(lp), int(ok.sum()))
         for lp, ok in zip(logprobs.split(counts), right.split(counts), strict=True)
     ]
 

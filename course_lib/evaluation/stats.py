@@ -39,31 +39,8 @@ class McNemar:
     p_value: float
 
 
-def wilson(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """The Wilson score interval of a proportion.
-
-        centre = (p + z²/2n) / (1 + z²/n)
-        half   = z √(p(1−p)/n + z²/4n²) / (1 + z²/n)
-
-    Unlike `p ± z √(p(1−p)/n)` it stays inside [0, 1] and does not collapse to zero width at
-    p = 0 or 1. Source: Wilson (1927), "Probable inference, the law of succession, and
-    statistical inference", JASA 22.
-    """
-    if n < 1 or not 0 <= correct <= n:
-        raise ValueError(f"need 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
-    z = NormalDist().inv_cdf(0.5 + _level(confidence) / 2)
-    p = correct / n
-    shrink = 1 + z**2 / n
-    centre = (p + z**2 / (2 * n)) / shrink
-    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / shrink
-    # at 0 and n the ends are exactly 0 and 1; rounding would miss them
-    low = 0.0 if correct == 0 else centre - half
-    high = 1.0 if correct == n else centre + half
-    return Interval(p, low, high)
-
-
 def wald(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """The textbook interval p ± z √(p(1−p)/n), here only to be compared with `wilson`."""
+    """The textbook interval p ± z √(p(1−p)/n), here only to be compared with `world.wilson`."""
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"need 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
     z = NormalDist().inv_cdf(0.5 + _level(confidence) / 2)

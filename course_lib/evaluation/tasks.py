@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS
 from course_lib.world import Question
 
 _TASK = """\
@@ -29,14 +30,14 @@ metric_list:
   - metric: bits_per_byte
 """
 
-_CHAT = """\
+_CHAT = f"""\
 output_type: generate_until
-doc_to_text: "{{prompt}}"
-doc_to_target: "{{gold}}"
+doc_to_text: "{{{{prompt}}}}"
+doc_to_target: "{{{{gold}}}}"
 generation_kwargs:
   do_sample: false
   temperature: 0.0
-  max_gen_toks: 96
+  max_gen_toks: {MAX_NEW_TOKENS}
   until:
     - "<|end|>"
 filter_list:

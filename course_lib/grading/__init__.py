@@ -1,1 +1,1 @@
-"""Grading of untrusted answers: a sandboxed worker computes, a judge outside compares."""
+"""Grading of untrusted answers: a worker in a sandbox runs them, a judge outside compares."""

@@ -1,8 +1,8 @@
-"""Grades a class: in parallel, each content once, and nothing that was done is lost.
+"""Grades a class in one batch: several submissions at a time, equal ones once, results kept.
 
-A result is kept as JSON under the digest of everything that could change it: the answers, the
-variant, the exercises' code, the judge's, the secret and the limits. So an interrupted run goes on
-where it stopped, a second run grades only what is new, and equal answers are graded once.
+Each result is a JSON file, named by the digest of everything that it depends on: the answers, the
+variant, the exercises' code, the judge's code, the secret and the limits. So an interrupted run
+goes on where it stopped, a second run grades only what is new, and equal answers are graded once.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.outcome import Graded, Result, Submission
 
 JUDGE = "course_lib.grading.judge"
-FATAL = ("NoSandbox",)  # nobody can be graded: stop, rather than give everyone nothing
+FATAL = ("NoSandbox",)  # without a sandbox nobody can be graded: stop, and give no zeros
 Grade = Callable[[Submission], Result]
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What a grade depends on besides the answers."""
+    """What a grade depends on, besides the answers."""
 
     secret: bytes
     exercises: Mapping[str, Exercise]
@@ -36,7 +36,7 @@ class Key:
     codes: dict[str, str] = field(default_factory=dict)
 
     def digest(self, submission: Submission) -> str:
-        """Of everything that could change the result, but not of who handed it in."""
+        """The hash of everything that the result depends on. Who handed it in doesn't count."""
         content = {
             "answers": {n: [text, self._code(n)] for n, text in submission.answers.items()},
             "constants": {n: dict(c) for n, c in submission.constants.items()},
@@ -58,7 +58,10 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run came to. results: student -> result, of those that were graded."""
+    """What came of a run. results: student -> result, of those who have one.
+
+    graded, kept: how many contents were graded now, and how many were found from before.
+    """
 
     results: Mapping[str, Result]
     graded: int
@@ -76,8 +79,9 @@ def grade_class(
 ) -> Outcome:
     """Grade everyone, `workers` at a time; results are kept in the folder.
 
-    Ctrl-C lets those in hand finish and keeps what is done. An error of the judge's own is the
-    result of that student alone, to be looked at by hand, and is not kept.
+    At Ctrl-C the submissions that are being graded are finished, and no other is begun. Where the
+    judge itself fails, that student's result says so, for somebody to look at; it isn't kept, so
+    that the next run tries again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_digest: dict[str, list[Submission]] = {}
@@ -145,7 +149,7 @@ def _settled(future: Future) -> Result:
 
 
 def _of(result: Result, digest: str, submission: Submission, key: Key) -> Result:
-    """A result as this student's: equal answers share one."""
+    """The result of equal answers, under this student's name."""
     graded = result.graded
     if [g.exercise for g in graded] == [""]:  # the grader failed
         graded = tuple(
@@ -163,7 +167,7 @@ def _of(result: Result, digest: str, submission: Submission, key: Key) -> Result
 
 
 def _save(folder: Path, digest: str, result: Result) -> None:
-    """Written whole or not at all: a kill leaves no half result."""
+    """Write the result to its file: whole, or not at all if the process is killed."""
     data = asdict(replace(result, student="", problems=(), digest=digest))
     partial = folder / f".{digest}.{os.getpid()}"
     partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

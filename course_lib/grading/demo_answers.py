@@ -1,6 +1,6 @@
 """The sources that the demo's class hands in: right, wrong as learners are, and hostile.
 
-Nothing here is run by this package: they are texts, put into notebooks and graded behind the wall.
+Nothing here is run by this package: they are texts, put into notebooks and graded in the sandbox.
 """
 
 ROPE = "architecture/rope"

@@ -1,10 +1,10 @@
 """Grade one submission: secret inputs in, plain values out, compared here with the right answer.
 
-    grade(submission, secret=b"…")   ->   Result, an entry an exercise
+    grade(submission, secret=b"…")   ->   Result, with a `Graded` for each exercise
 
-Each answer runs behind the wall (sandbox.py) and is examined by the same `Exercise.examine` as in
-the notebook, with three secret seeds; the lowest share counts. What is said to the student holds
-labels, named mistakes and the answer's own traceback, never an input or an expected value.
+Each answer runs in a sandbox, and is examined by the same `Exercise.examine` as in the notebook,
+with three secret seeds. The worst of the three counts. What the student gets to read holds the
+tests' labels, the mistake's name and the answer's own traceback, never an input or a right value.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from course_lib.grading.screen import (
 )
 
 SEEDS = 3
-LONGEST = 5  # times the limit, for a check that waits for itself, on a machine that is busy
+LONGEST = 5  # times the limit: when a check whose own threads wait for each other is given up
 MAX_SOURCE = 200_000  # characters of one answer
 SUSPECT = (
     "ended the worker",
@@ -54,10 +54,11 @@ def grade(
     pool: Pool | None = None,
     exercises: Mapping[str, Exercise] | None = None,
 ) -> Result:
-    """Grade every answer of a submission, in a worker of its own; "" was not attempted.
+    """Grade every answer of a submission, all in one worker. An answer "" was not attempted.
 
-    pool: where workers are started ahead of their submissions. exercises: the course's. Raises
-    NoSandbox where the wall can't be had, ValueError for an unknown exercise or constant.
+    pool: hands out workers that were started beforehand; without one, a worker is started here.
+    exercises: by name; without them, the course's own. Raises NoSandbox where no sandbox can be
+    had, ValueError for an unknown exercise or constant.
     """
     known, began = exercises if exercises is not None else catalogue(), time.monotonic()
     graded = []
@@ -70,7 +71,7 @@ def grade(
             outcome = _without_running(exercise, source)
             if outcome is None:
                 if worker is None:
-                    started = pool.worker() if pool else Worker(limits, walled=sandboxed)
+                    started = pool.worker() if pool else Worker(limits, sandboxed=sandboxed)
                     worker = stack.enter_context(started)
                 outcome = grade_answer(exercise, source, secret, worker)
             graded.append(outcome)
@@ -80,15 +81,15 @@ def grade(
         graded=tuple(graded),
         problems=submission.problems,
         seconds=time.monotonic() - began,
-        sandboxed=pool.walled if pool else sandboxed,
+        sandboxed=pool.sandboxed if pool else sandboxed,
     )
 
 
 def seeds_for(secret: bytes | int | str, exercise: str, source: str) -> list[int]:
-    """The secret seeds of one answer.
+    """The secret seeds of one answer. They depend on its text.
 
-    They depend on its text: what a traceback lets slip of the inputs is of no use to a text that
-    was changed to know them.
+    A student who learns something of the inputs from a traceback, and changes the answer to make
+    use of it, is given other inputs.
     """
     plain = secret if isinstance(secret, bytes) else str(secret).encode()
     text = source.encode("utf-8", "replace")
@@ -97,7 +98,7 @@ def seeds_for(secret: bytes | int | str, exercise: str, source: str) -> list[int
 
 
 def _without_running(exercise: Exercise, source: str) -> Graded | None:
-    """The grade of what isn't there, or may not run."""
+    """The grade where nothing needs to run: no answer, one that is too long, a forbidden name."""
     none = Graded(exercise=exercise.name, points=0.0, out_of=exercise.points, status="")
     if not source.strip():
         return replace(none, status="not attempted")
@@ -118,11 +119,11 @@ def grade_answer(
     worker: Worker,
     seconds: float | int | None = None,
 ) -> Graded:
-    """Examine an answer with each seed, in a process of its own each; the lowest share counts.
+    """Examine an answer with each seed, in a new process each time; the lowest share counts.
 
-    seconds: that it may take, with all seeds (the worker's limit).
+    seconds: how long it may take, all seeds together (the limit of the worker, if left out).
     """
-    seconds = worker.limits.wall if seconds is None else seconds
+    seconds = worker.limits.wall_seconds if seconds is None else seconds
     worker.wait_ready()
     began, used = time.monotonic(), 0.0
     reports: list[CheckReport] = []
@@ -154,7 +155,7 @@ def grade_answer(
 
 
 def _loaded(word: Mapping[str, Any], exercise: Exercise) -> tuple[str, str]:
-    """The status that the answer's first word comes to ("" where it is ready), and what to say."""
+    """The status after loading ("" where the answer can be called), and what to say about it."""
     if word.get("status") == "loaded":
         return "", ""
     if word.get("status") == "no function":
@@ -165,13 +166,15 @@ def _loaded(word: Mapping[str, Any], exercise: Exercise) -> tuple[str, str]:
 
 
 def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | int) -> CheckReport:
-    """The report, or Ended. In a thread, since a harness may wait for what never comes."""
+    """The report. Raises Ended. In a thread: a harness may wait for a message that never comes."""
     found: list[CheckReport | BaseException] = []
     began = time.monotonic()
 
     def run() -> None:
         try:
-            found.append(replace(exercise, compare=_calm(exercise.compare)).examine(remote, seed))
+            found.append(
+                replace(exercise, compare=_false_on_error(exercise.compare)).examine(remote, seed)
+            )
         except BaseException as error:  # Ended, or a check that met what it can't judge
             found.append(error)
 
@@ -179,7 +182,7 @@ def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | in
     thread.start()
     while not found:
         thread.join(0.2)
-        if remote.session.ended is not None:  # then whatever still waits, waits in vain
+        if remote.session.ended is not None:  # the harness, if it still waits, waits in vain
             thread.join(1.0)
             raise Ended(remote.session.ended)
         if time.monotonic() - began > LONGEST * seconds:
@@ -193,8 +196,8 @@ def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | in
     raise Ended(f"not gradable: {type(found[0]).__name__}: {clean(str(found[0]))[:200]}")
 
 
-def _calm(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """A comparison that says no to what it can't compare (an integer of 4,000 digits, …)."""
+def _false_on_error(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """The comparison; False where it fails on what was sent (an integer of 4,000 digits, …)."""
 
     def run(got: Any, want: Any) -> bool:
         try:

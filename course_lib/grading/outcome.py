@@ -1,4 +1,4 @@
-"""What is graded, and what comes of it: plain data, passed between the desk and the judge."""
+"""A submission and its result: plain data, which the batch and the judge hand to each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """One student's work, taken apart and not run.
+    """One student's work, read from files and never run.
 
     answers: exercise -> the source that defines its answer. constants: exercise -> the variant that
     this student was given. problems: what could not be read, in words for the student.
@@ -42,7 +42,11 @@ class Graded:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """All of one student. digest: of what was graded and of the grader. sandboxed: by a wall."""
+    """All exercises of one student.
+
+    digest: of what was graded and of the grader's code (see `batch.Key`). sandboxed: whether the
+    answers ran in a sandbox.
+    """
 
     student: str
     digest: str

@@ -1,6 +1,6 @@
-"""What of a student's text may be believed or passed on: names in a source, words of a report.
+"""Two filters: for forbidden names in a student's source, and for hidden values in a report.
 
-The source is read by its tokens, never parsed or run here: a hostile one can crash a parser.
+The source is read token by token, never parsed or run here: a hostile one can crash the parser.
 """
 
 import ast
@@ -11,7 +11,7 @@ import tokenize
 import unicodedata
 from collections.abc import Sequence
 
-# Sentences of a report that hold no hidden value; all the others are left out of a grade.
+# Sentences of a report that give no hidden value away. Students get to read these and no others.
 HARMLESS = re.compile(
     r"Your function changed its argument in place: copy it first\."
     r"|Your function returned None: is there a `return`\?"

@@ -3,21 +3,22 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-IGNORE = -100
+from course_lib.data.mixing.packing import IGNORE
+
 Batch = tuple[Tensor, Tensor]
 
 
 def cross_entropy(
     logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, ""]:
-    """Mean of -log p(target) in nats over the targets that are not -100.
+    """Mean of -log p(target) in nats over the targets that are not IGNORE.
 
     -log softmax(z)_y = logsumexp(z) - z_y. The library twin is torch.nn.functional.cross_entropy.
-    Raises ValueError where every target is -100: there is no mean of nothing.
+    Raises ValueError where every target is IGNORE: there is no mean of nothing.
     """
     kept = targets != IGNORE
     if not kept.any():
-        raise ValueError("targets: all are -100, so there is no token to take the loss of")
+        raise ValueError(f"targets: all are {IGNORE}, so there is no token to take the loss of")
     logits = logits.float()
     picked = logits.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     return ((logits.logsumexp(-1) - picked) * kept).sum() / kept.sum()

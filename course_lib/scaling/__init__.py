@@ -1,4 +1,11 @@
-"""Scaling laws: a corpus of known entropy, a grid of runs, the fit, and the plan for a budget."""
+"""Scaling laws: a corpus of known entropy, a grid of runs, the fit, and the plan for a budget.
+
+Pages and their code:
+    downstream: ranking
+    literature: replication
+Shared:
+    flops: FLOPs of training, by rule of thumb and by count
+"""
 
 from course_lib.scaling.flops import six_nd
 from course_lib.scaling.laws.fit import Law, bootstrap, fit_law, interval, leave_one_out

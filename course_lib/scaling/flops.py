@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from course_lib.architecture.accounting.formulas import (
+    attention_flops,
     count_parameters,
-    forward_flops,
     training_flops,
 )
 from course_lib.architecture.decoder import ModelConfig
@@ -40,21 +40,15 @@ def compare(config: ModelConfig, seq: int) -> Comparison:
     """6N beside the counted FLOPs a token in rows of ``seq`` tokens.
 
     They part where attention's products of tokens with tokens count (long rows, narrow models),
-    and where an untied embedding holds parameters that are looked up and never multiplied.
+    and where an untied embedding holds parameters that are looked up and never multiplied. With
+    experts the N of the rule are the parameters that a token meets.
     """
-    n = count_parameters(config).total
+    n = count_parameters(config)
     counted = training_flops(config, seq, seq) / seq
-    mixing = 3 * 4 * seq * config.d_model * config.n_layers
+    mixing = 3 * attention_flops(config, seq) / seq
     return Comparison(
-        parameters=n, rule=six_nd(n, 1), counted=counted, attention_share=mixing / counted
+        parameters=n.total,
+        rule=six_nd(n.active, 1),
+        counted=counted,
+        attention_share=mixing / counted,
     )
-
-
-def utilisation(config: ModelConfig, seq: int, tokens_per_second: float, peak: float) -> float:
-    """Model FLOPs utilisation: the counted FLOPs a second over the ``peak`` of the hardware.
-
-    Source: Chowdhery et al. 2022 (PaLM), appendix B. Recomputed activations don't count.
-    """
-    if peak <= 0:
-        raise ValueError(f"peak={peak}: expected FLOPs a second above 0")
-    return 3 * forward_flops(config, seq) / seq * tokens_per_second / peak

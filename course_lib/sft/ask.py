@@ -1,11 +1,15 @@
-"""Ask a model many questions at once and read its replies as text."""
+"""Ask a model many questions at once and read its replies as text.
+
+A base model has never seen a question in the chat format; it is asked in the form of the corpus,
+with examples before it, and only the first line or sentence of what it goes on to write is its
+reply. A chat model is asked in the chat format and ends by itself. Two forms of asking are two
+different exams: compare stages with that in mind.
+"""
 
 from collections.abc import Sequence
 
-import torch
-
 from course_lib.architecture.decoder import Decoder
-from course_lib.architecture.sampling.generate import generate
+from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS, complete
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.sft.synthetic import encode_prompt
 from course_lib.world import Question, World, reply_of
@@ -17,10 +21,10 @@ def ask(
     questions: Sequence[Question],
     *,
     begin_with: Sequence[str] | None = None,
-    max_new_tokens: int = 64,
-    at_once: int = 100,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    batch_size: int = 100,
 ) -> list[str]:
-    """The model's greedy reply to each question, in the chat format.
+    """The model's greedy reply to each question in the chat format, as a user gets it.
 
     begin_with: for each question the first words of the reply, put into the model's mouth; they
     are part of the returned text.
@@ -36,7 +40,7 @@ def ask(
         prompts,
         stop_ids=(tokenizer.end_id, tokenizer.eos_id),
         max_new_tokens=max_new_tokens,
-        at_once=at_once,
+        batch_size=batch_size,
     )
     return [
         tokenizer.decode([*start, *reply]).strip()
@@ -44,58 +48,37 @@ def ask(
     ]
 
 
-def ask_base(
+def ask_few_shot(
     model: Decoder,
     tokenizer: Tokenizer,
-    world: World,
     questions: Sequence[Question],
+    world: World,
     *,
     shots: int = 2,
     worked: bool = False,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    batch_size: int = 100,
 ) -> list[str]:
-    """A base model's reply to each question, asked in the corpus's own form (few-shot).
+    """A base model's greedy reply to each question, asked in the corpus's own form.
 
-    worked: begin the first step of a counting reply for it, so that it shows its work.
+    worked: begin the first step of a counting reply for it, so that it shows its work
+    (`World.few_shot`).
     """
     texts = [world.few_shot(question, shots, worked=worked) for question in questions]
     prompts = [[tokenizer.eos_id, *tokenizer.encode(text)] for text in texts]
     stories = [i for i, q in enumerate(questions) if q.kind in ("where", "count")]
     quizzes = [i for i, q in enumerate(questions) if q.kind not in ("where", "count")]
-    newline = tokenizer.encode("\n")[-1]
+    newline = tokenizer.encode("\n")[-1]  # ends the line of a quiz, and so the reply
     replies = [""] * len(questions)
-    for chosen, stops, most in ((stories, (), 64), (quizzes, (newline,), 12)):
+    for chosen, stops in ((stories, ()), (quizzes, (newline,))):
         new = complete(
             model,
             [prompts[i] for i in chosen],
             stop_ids=(tokenizer.eos_id, *stops),
-            max_new_tokens=most,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
         )
         for i, ids in zip(chosen, new, strict=True):
             begun = questions[i].meta.get("first_words", "") if worked else ""
             replies[i] = reply_of(questions[i], begun + tokenizer.decode(ids))
-    return replies
-
-
-def complete(
-    model: Decoder,
-    prompts: Sequence[list[int]],
-    *,
-    stop_ids: tuple[int, ...],
-    max_new_tokens: int,
-    at_once: int = 100,
-) -> list[list[int]]:
-    """Greedy continuations in the order of the prompts; prompts of like length go together."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    replies: list[list[int]] = [[] for _ in prompts]
-    with torch.no_grad():
-        for start in range(0, len(order), at_once):
-            chosen = order[start : start + at_once]
-            new = generate(
-                model,
-                [prompts[i] for i in chosen],
-                max_new_tokens=max_new_tokens,
-                stop_ids=stop_ids,
-            )
-            for i, reply in zip(chosen, new, strict=True):
-                replies[i] = reply
     return replies

@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.data.mixing.packing import IGNORED, best_fit
+from course_lib.data.mixing.packing import best_fit
+from course_lib.pretraining.loss import IGNORE
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Example:
 def answer_only(prompt: Sequence[int], reply: Sequence[int]) -> tuple[list[int], list[int]]:
     """(inputs, targets) of one example, both of length len(prompt) + len(reply) - 1.
 
-    targets[t] = tokens[t + 1] where that token belongs to the reply, else IGNORED. The token that
+    targets[t] = tokens[t + 1] where that token belongs to the reply, else IGNORE. The token that
     ends the reply counts: without it the model never learns to stop.
     """
     tokens = [*prompt, *reply]
-    targets = [IGNORED] * (len(prompt) - 1) + list(reply)
+    targets = [IGNORE] * (len(prompt) - 1) + list(reply)
     return tokens[:-1], targets
 
 
@@ -75,20 +76,20 @@ def join_rows(first: Rows, second: Rows, pad_id: int) -> Rows:
 
     return (
         torch.cat([widen(first[0], pad_id), widen(second[0], pad_id)]),
-        torch.cat([widen(first[1], IGNORED), widen(second[1], IGNORED)]),
+        torch.cat([widen(first[1], IGNORE), widen(second[1], IGNORE)]),
     )
 
 
 def target_logprobs(
     logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, "batch seq"]:
-    """log p(target | what came before) at every counted position, 0 where the target is IGNORED."""
-    return -F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
+    """log p(target | what came before) at every counted position, 0 where the target is IGNORE."""
+    return -F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
 
 
 def _stack(rows: list[list[Example]], width: int, pad_id: int) -> Rows:
     inputs = torch.full((len(rows), width), pad_id, dtype=torch.long)
-    targets = torch.full((len(rows), width), IGNORED, dtype=torch.long)
+    targets = torch.full((len(rows), width), IGNORE, dtype=torch.long)
     for i, row in enumerate(rows):
         start = 0
         for example in row:

@@ -1,22 +1,21 @@
 """The artifact `sft`: the base model, taught to answer questions in the chat format."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, load_model, save_model
 from course_lib.data.mixing.corpus import tokenized_split
+from course_lib.data.recipe import read_world
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.pretraining.loop.train import StepLog
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.sft.ask import ask
 from course_lib.sft.synthetic import InstructionConfig, encode, instructions
 from course_lib.sft.train import FineTuneConfig, fine_tune, fresh_embeddings
-from course_lib.world import World, WorldConfig, exam
+from course_lib.world import World, exam
 
 KINDS = ("fact", "sum", "where", "count", "stranger")
 
@@ -25,11 +24,11 @@ KINDS = ("fact", "sum", "where", "count", "stranger")
 class SFTConfig:
     """examples: instructions in all; replay_documents: corpus documents to draw replay from."""
 
-    examples: int = 12_000
-    steps: int = 360
+    examples: int
+    steps: int
     seed: int = 0
-    rows: int = 7
-    replay_rows: int = 3
+    batch_size: int = 7
+    replay_batch_size: int = 3
     lr: float = 6e-4
     replay_documents: int = 8_000
     exam_questions: int = 100
@@ -42,17 +41,12 @@ class SFTConfig:
         """The training run at this size."""
         return FineTuneConfig(
             steps=self.steps,
-            rows=self.rows,
-            replay_rows=self.replay_rows,
+            batch_size=self.batch_size,
+            replay_batch_size=self.replay_batch_size,
             seq_len=seq_len,
             lr=self.lr,
             seed=self.seed,
         )
-
-
-def read_world(corpus: Path) -> World:
-    """The world that the corpus was written by."""
-    return World(WorldConfig.from_dict(json.loads((corpus / "world.json").read_text())))
 
 
 def prepare(model: Decoder, tokenizer: Tokenizer, seed: int = 0) -> Decoder:
@@ -77,12 +71,13 @@ def build_sft(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """Fine-tune the base model on the world's instructions, with replay of the corpus."""
-    torch.set_num_threads(runtime.training_threads())
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
     world = read_world(parents["corpus"])
-    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(runtime.device())
+    model = prepare(load_model(parents["base"]), tokenizer, config.seed).to(device)
     seq_len = model.config.max_seq // 2
     replay = tokenized_split(
         parents["corpus"], "train", tokenizer, seq_len, config.replay_documents

@@ -24,18 +24,18 @@ from course_lib.sft.masking import Example, Rows, join_rows, pack_rows
 class FineTuneConfig:
     """How long and how fast to fine-tune, and how much of the corpus to replay.
 
-    rows, replay_rows: packed rows a step of chat and of the corpus.
+    batch_size, replay_batch_size: packed rows a step of chat and of the corpus.
     """
 
     steps: int
-    rows: int = 8
-    replay_rows: int = 4
+    batch_size: int = 8
+    replay_batch_size: int = 4
     seq_len: int = 128
     lr: float = 1e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("rows", 1), ("replay_rows", 0)):
+        for name, least in (("steps", 1), ("batch_size", 1), ("replay_batch_size", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least {least}")
 
@@ -67,10 +67,10 @@ def sft_batches(
     chat = Packed(*pack_rows(examples, config.seq_len, eos_id))
 
     def batch_at(step: int) -> Rows:
-        rows = batch(chat, step, config.rows, seed=config.seed)
-        if replay is None or config.replay_rows == 0:
+        rows = batch(chat, step, config.batch_size, seed=config.seed)
+        if replay is None or config.replay_batch_size == 0:
             return rows
-        again = batch(replay, step, config.replay_rows, seed=config.seed + 1)
+        again = batch(replay, step, config.replay_batch_size, seed=config.seed + 1)
         return join_rows(rows, again, eos_id)
 
     return batch_at
@@ -90,7 +90,7 @@ def fine_tune(
     batch_at = sft_batches(examples, config, eos_id=eos_id, replay=replay)
     plan = TrainConfig(
         steps=config.steps,
-        batch_rows=config.rows + (config.replay_rows if replay is not None else 0),
+        batch_size=config.batch_size + (config.replay_batch_size if replay is not None else 0),
         lr=config.lr,
         weight_decay=0.0,
         seed=config.seed,

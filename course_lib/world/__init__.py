@@ -1,6 +1,6 @@
 """The micro-world: text whose exact probability is known, and questions with checkable answers."""
 
-from course_lib.world.exam import Accuracy, exam, wilson
+from course_lib.world.exam import Accuracy, Mark, accuracy, by_kind, exam, mark, wilson
 from course_lib.world.preferences import Preference
 from course_lib.world.questions import Question, reply_of
 from course_lib.world.score import Score
@@ -15,6 +15,7 @@ __all__ = [
     "Accuracy",
     "Document",
     "Floor",
+    "Mark",
     "Preference",
     "Question",
     "Score",
@@ -22,9 +23,12 @@ __all__ = [
     "Verdict",
     "World",
     "WorldConfig",
+    "accuracy",
+    "by_kind",
     "exam",
     "floor",
     "lenient_reward",
+    "mark",
     "reply_of",
     "strict_reward",
     "wilson",

@@ -49,7 +49,7 @@ def test_reply_logprobs_ignore_the_prompt(model):
 
 @pytest.mark.parametrize("loss", ["dpo", "ipo"])
 def test_training_prefers_the_chosen_reply(model, loss):
-    config = PreferenceConfig(loss=loss, epochs=10, pairs=4, lr=1e-3)
+    config = PreferenceConfig(loss=loss, epochs=10, batch_size=4, lr=1e-3)
     logs = train_preferences(model, PAIRS, config, pad_id=0)
     assert len(logs) == 20
     assert logs[0].margin == pytest.approx(0.0, abs=1e-6)  # the policy starts as the reference
@@ -60,7 +60,7 @@ def test_training_prefers_the_chosen_reply(model, loss):
 def test_training_is_deterministic(model):
     import copy
 
-    config = PreferenceConfig(epochs=2, pairs=4, lr=1e-3)
+    config = PreferenceConfig(epochs=2, batch_size=4, lr=1e-3)
     twin = copy.deepcopy(model)
     train_preferences(model, PAIRS, config, pad_id=0)
     train_preferences(twin, PAIRS, config, pad_id=0)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from course_lib.architecture.attention.dot_product import (
     GrowingCache,
-    attention,
     attention_weights,
+    kernel_mask,
     plain_attention,
 )
 from course_lib.architecture.attention.masks import causal_mask, document_mask
@@ -46,11 +47,15 @@ def test_attention_by_hand():
 def test_the_kernel_equals_the_equation(n_kv_heads):
     q = torch.randn(2, 4, 5, 8)
     k, v = torch.randn(2, 2, n_kv_heads, 9, 8)
-    mask = causal_mask(5, 9, 4).expand(2, 5, 9)
-    torch.testing.assert_close(
-        attention(q, k, v, mask), plain_attention(q, k, v, mask), atol=1e-6, rtol=1e-5
-    )
-    torch.testing.assert_close(attention(q, k, v), plain_attention(q, k, v), atol=1e-6, rtol=1e-5)
+    seen = causal_mask(5, 9, 4).expand(2, 5, 9)
+    added = torch.randn(2, 4, 5, 9)  # as ALiBi adds one for each head
+    for mask in (None, seen, added):
+        kernel = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=kernel_mask(mask, q.dtype), enable_gqa=True
+        )
+        wanted = plain_attention(q, k, v, mask)
+        torch.testing.assert_close(kernel, wanted, atol=1e-6, rtol=1e-5)
+    assert kernel_mask(added, torch.bfloat16).dtype == torch.bfloat16
 
 
 def test_grouped_heads_equal_repeated_ones():

@@ -1,6 +1,6 @@
 """The Triton kernels equal the tiles written out; run where there is a GPU, or interpreted.
 
-TRITON_INTERPRET=1 pytest tests/architecture/test_flash_triton.py
+TRITON_INTERPRET=1 pytest tests/architecture/test_flash_kernels.py
 """
 
 import os

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_lib.architecture.attention.masks import causal_mask
-from course_lib.architecture.map import IGNORED, full_mask, mask_tokens, prefix_mask
+from course_lib.architecture.map import IGNORE, full_mask, mask_tokens, prefix_mask
 
 MASK_ID, VOCAB = 50, 50
 
@@ -34,7 +34,7 @@ def test_prefix_out_of_range(prefix):
 
 def test_shares_of_the_masked_language_model():
     tokens, inputs, targets = draw()
-    chosen = targets != IGNORED
+    chosen = targets != IGNORE
     assert torch.equal(inputs[~chosen], tokens[~chosen])
     assert torch.equal(targets[chosen], tokens[chosen])
     n = int(chosen.sum())
@@ -50,7 +50,7 @@ def test_kept_tokens_are_never_chosen():
     keep = torch.zeros(64, 500, dtype=torch.bool)
     keep[:, ::2] = True
     tokens, inputs, targets = draw(rate=1.0, keep=keep)
-    assert (targets[keep] == IGNORED).all()
+    assert (targets[keep] == IGNORE).all()
     assert torch.equal(inputs[keep], tokens[keep])
     assert torch.equal(targets[~keep], tokens[~keep])
 

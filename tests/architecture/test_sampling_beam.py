@@ -7,8 +7,7 @@ import torch
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.sampling.beam import beam_search
-from course_lib.architecture.sampling.decoding import decode
-from course_lib.architecture.sampling.filters import Filters
+from course_lib.architecture.sampling.generate import generate
 from tests.architecture.test_decoder import lively
 
 SIX = ModelConfig(
@@ -60,9 +59,7 @@ def test_results_are_ordered_different_and_finished():
 
 def test_one_beam_is_greedy():
     model = lively(SIX)
-    greedy = decode(
-        model, [PROMPT], max_new_tokens=LIMIT, stop_ids=(STOP,), filters=Filters(temperature=0)
-    )
+    greedy = generate(model, [PROMPT], max_new_tokens=LIMIT, stop_ids=(STOP,))
     found = search(model, n_beams=1, early_stopping=True)
     assert list(found[0].tokens) == greedy[0]
 

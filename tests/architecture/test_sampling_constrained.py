@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from course_lib.architecture.decoder import ModelConfig
 from course_lib.architecture.sampling.constrained import GrammarConstraint, TokenMasks
-from course_lib.architecture.sampling.decoding import decode
 from course_lib.architecture.sampling.filters import Filters
+from course_lib.architecture.sampling.generate import generate
 from course_lib.architecture.sampling.grammar import (
     EMPTY,
     NOTHING,
@@ -182,11 +182,12 @@ def test_every_text_parses_with_any_budget(case, seed, spare):
     language = json_language(schema)
     room = int(language.shortest) + 1 + spare
     constraints = [GrammarConstraint(MASKS, language) for _ in range(3)]
-    replies = decode(
+    replies = generate(
         MODEL,
         [[2, 3]] * 3,
         max_new_tokens=room,
         stop_ids=(EOS,),
+        filters=Filters(),
         constraints=constraints,
         generator=torch.Generator().manual_seed(seed),
     )
@@ -230,11 +231,12 @@ def test_logits_are_masked_and_never_changed(monkeypatch):
 
     monkeypatch.setattr(Filters, "choose", spy)
     constraint = GrammarConstraint(MASKS, json_language({"type": "array", "items": {"enum": [1]}}))
-    reply = decode(
+    reply = generate(
         MODEL,
         [[2, 3]],
         max_new_tokens=12,
         stop_ids=(EOS,),
+        filters=Filters(),
         constraints=[constraint],
         generator=torch.Generator().manual_seed(0),
     )[0]

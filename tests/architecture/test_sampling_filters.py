@@ -8,6 +8,7 @@ from scipy.stats import chi2
 
 from course_lib.architecture.sampling.filters import (
     Filters,
+    filter_logits,
     min_p,
     repetition_penalty,
     seen_tokens,
@@ -19,6 +20,17 @@ P = torch.tensor([[0.4, 0.3, 0.2, 0.1]])
 
 def kept(filters: Filters, p: torch.Tensor = P) -> list[int]:
     return filters(p.log())[0].isfinite().nonzero().squeeze(1).tolist()
+
+
+def test_top_k_top_p_and_temperature_by_hand():
+    assert kept(Filters(top_k=2)) == [0, 1]
+    assert kept(Filters(top_p=0.65)) == [0, 1]  # 0.4 is not enough, 0.7 is
+    assert kept(Filters(top_p=0.75)) == [0, 1, 2]
+    assert kept(Filters(top_p=0.01)) == [0]
+    assert kept(Filters(top_k=3, top_p=0.7)) == [0, 1]  # of 9/9: 4/9, 3/9 reach 7/9
+    assert kept(Filters(temperature=0.1, top_p=0.9)) == [0]  # a cold softmax is nearly sure
+    assert kept(Filters()) == kept(Filters(top_k=9, top_p=1.0)) == [0, 1, 2, 3]
+    assert torch.equal(filter_logits(P.log(), 0.5, 2), Filters(temperature=0.5, top_k=2)(P.log()))
 
 
 def test_min_p_by_hand():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib.checks import progress as _progress
+from course_lib.checks import progress
 from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.checks.values import close, describe
 
@@ -164,10 +164,10 @@ def test_tries_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.setenv("COURSE_PROGRESS", "on")
     EXERCISE(shares_of_columns), EXERCISE(shares), EXERCISE(stub)
-    note = _progress.read()["data/shares"]
+    note = progress.read()["data/shares"]
     assert note["tries"] == 3 and note["passed"]
-    _progress.path().write_text("{ torn")
-    assert _progress.read() == {}
+    progress.path().write_text("{ torn")
+    assert progress.read() == {}
 
 
 def test_close_by_hand():
@@ -267,7 +267,7 @@ def test_what_a_check_stumbles_over_is_said_without_its_own_lines():
         return shares(x) if x.shape != (2, 3) else "shares"
 
     # In the checks' folder, as a property is; this file's lines would pass for the learner's.
-    here = Path(_progress.__file__).with_name("_imagined.py")
+    here = Path(progress.__file__).with_name("_imagined.py")
     space = {"torch": torch}
     source = "def fault(answer, seed):\n    return (answer(torch.ones(2, 3)) - 1).sum() and None\n"
     exec(compile(source, str(here), "exec"), space)

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from course_lib.checks import report as _report
 from course_lib.checks.html import as_html
 from course_lib.checks.report import CheckReport, Finding, announce
 
@@ -92,6 +91,6 @@ def test_ipython_in_a_terminal_gets_text(monkeypatch, capsys):
 
 def test_without_ipython_none_is_imported(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    _report.announce(RIGHT)
+    announce(RIGHT)
     assert "IPython" not in sys.modules
     assert "✓ Shares" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.data.mixing.loader import LoaderConfig, PackedLoader
-from course_lib.data.mixing.packing import IGNORED, Packed, batch, chunks, pack
+from course_lib.data.mixing.packing import IGNORE, Packed, batch, chunks, pack
 from course_lib.data.mixing.shards import Shards, ShardWriter, write_shards, write_tokens
 from course_lib.data.tokenization.tokenizer import Tokenizer
 
@@ -124,8 +124,8 @@ def test_tensors_are_laid_out_as_pack_does(shards):
         pieces = [shards[d][a:b].tolist() for d, a, b in row]
         wanted: Packed = pack(pieces, CONFIG.seq_len, shards.eos_id)
         assert Counter(inputs[i].tolist()) == Counter(wanted.inputs[0].tolist())
-        assert (targets[i] != IGNORED).sum() == sum(map(len, pieces)) + len(pieces)
-        kept = targets[i] != IGNORED
+        assert (targets[i] != IGNORE).sum() == sum(map(len, pieces)) + len(pieces)
+        kept = targets[i] != IGNORE
         assert torch.equal(inputs[i][1:][kept[:-1]], targets[i][:-1][kept[:-1]])
 
 

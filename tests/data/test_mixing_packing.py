@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.data.mixing.packing import IGNORED, batch, best_fit, chunks, pack
+from course_lib.data.mixing.packing import IGNORE, batch, best_fit, chunks, pack
 
 EOS = 0
 DOCS = st.lists(st.lists(st.integers(4, 99), min_size=1, max_size=15), min_size=1, max_size=40)
@@ -14,7 +14,7 @@ DOCS = st.lists(st.lists(st.integers(4, 99), min_size=1, max_size=15), min_size=
 def test_a_row_by_hand():
     packed = pack([[5, 6], [7, 8, 9]], seq_len=9, eos_id=EOS)
     assert packed.inputs.tolist() == [[0, 7, 8, 9, 0, 5, 6, 0, 0]]
-    assert packed.targets.tolist() == [[7, 8, 9, 0, 5, 6, 0, IGNORED, IGNORED]]
+    assert packed.targets.tolist() == [[7, 8, 9, 0, 5, 6, 0, IGNORE, IGNORE]]
     assert (packed.inputs == EOS).cumsum(1).tolist() == [[1, 1, 1, 1, 2, 2, 2, 3, 4]]
     assert packed.tokens == 7 and packed.efficiency == 7 / 9
 
@@ -25,7 +25,7 @@ def test_every_document_is_whole_and_occurs_once(docs):
     found = []
     for inputs, targets in zip(packed.inputs.tolist(), packed.targets.tolist(), strict=True):
         assert inputs[0] == EOS
-        end = targets.index(IGNORED) if IGNORED in targets else len(targets)
+        end = targets.index(IGNORE) if IGNORE in targets else len(targets)
         document = []
         for token, target in zip(inputs[:end], targets[:end], strict=True):
             if token != EOS:
@@ -34,9 +34,9 @@ def test_every_document_is_whole_and_occurs_once(docs):
                 found.append(document)
                 document = []
             else:
-                assert target != IGNORED
+                assert target != IGNORE
         assert document == []
-        assert set(inputs[end:]) <= {EOS} and set(targets[end:]) <= {IGNORED}
+        assert set(inputs[end:]) <= {EOS} and set(targets[end:]) <= {IGNORE}
     assert sorted(found) == sorted(docs)
 
 

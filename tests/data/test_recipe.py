@@ -74,4 +74,4 @@ def test_the_tokenizer_compresses_held_out_text(built):
 
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="held_out_documents=0"):
-        CorpusConfig(held_out_documents=0)
+        CorpusConfig(people=16, documents=300, held_out_documents=0)

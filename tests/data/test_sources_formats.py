@@ -62,7 +62,9 @@ def test_marks_of_right_to_left_text_and_joined_emoji_pass():
     assert flaw_of("a\u2067b").detail == "U+2067 at character 1"
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"\xef\xbb\xbf"], ids=["empty", "an empty line", "a byte order mark"]
+)
 def test_files_that_hold_nothing(tmp_path, data):
     for name in ("a.jsonl", "a.txt", "a.warc"):
         (tmp_path / name).write_bytes(data)

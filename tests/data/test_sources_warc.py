@@ -111,7 +111,7 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
 
 
 @pytest.mark.parametrize(
-    ("data", "server", "text", "charset", "told", "wrong"),
+    ("data", "server", "text", "charset", "decided_by", "wrong"),
     [
         ("Café".encode(), "", "Café", "utf-8", "content", False),
         ("Café".encode(), "iso-8859-1", "Café", "utf-8", "content", True),
@@ -130,10 +130,21 @@ def test_bytes_put_in_anywhere_never_crash(tmp_path, place, patch):
         (b"plain", "no-such-set", "plain", "utf-8", "content", False),
         (b"caf\xe9", "rot13", "café", "cp1252", "nobody", True),
     ],
+    ids=[
+        "UTF-8, nothing said",
+        "UTF-8, said to be Latin-1",
+        "cp1252, said to be Latin-1",
+        "cp1252, said to be UTF-8",
+        "KOI8-R, said by the page",
+        "cp932, said to be Shift_JIS",
+        "UTF-16 with a mark",
+        "ASCII, of an unknown set",
+        "cp1252, said to be rot13",
+    ],
 )
-def test_encodings(data, server, text, charset, told, wrong):
+def test_encodings(data, server, text, charset, decided_by, wrong):
     got = decode(data, server)
-    assert (got.text, got.charset, got.told, got.wrong) == (text, charset, told, wrong)
+    assert (got.text, got.charset, got.decided_by, got.wrong) == (text, charset, decided_by, wrong)
     assert got.damaged == 0
 
 

@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from course_lib.deployment.app import MODEL_NAME, create_app
+from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.protocol import Limits
 from course_lib.deployment.server import is_loopback, running, serve
@@ -20,9 +20,12 @@ LIMITS = Limits(body_bytes=4_096, prompt_tokens=64, max_tokens=60, running=1, wa
 
 
 class SlowEngine(Engine):
-    """Waits before each token while `slow` is set, so that a test can look at a busy server."""
+    """Waits before each token while `slow` is set, so that a test can look at a busy server.
 
-    slow = 0.0
+    BUSY is slow enough that a whole answer of 60 tokens takes longer than any test waits.
+    """
+
+    slow, BUSY = 0.0, 0.5
 
     def tokens(self, prompt, sampling):
         for token in super().tokens(prompt, sampling):
@@ -48,7 +51,7 @@ def client(url):
 
 
 def chat(client, **fields):
-    return client.chat.completions.create(**{"model": MODEL_NAME, "messages": ASK} | fields)
+    return client.chat.completions.create(**{"model": SERVED_MODEL_NAME, "messages": ASK} | fields)
 
 
 def metric(url, line):
@@ -61,7 +64,7 @@ def headers(**more):
     return {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"} | more
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=20.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -91,7 +94,7 @@ def test_stream_joins_to_the_whole_answer(client):
 
 
 def test_completions_stream_and_whole_agree(client):
-    fields = {"model": MODEL_NAME, "prompt": "Baben lives", "max_tokens": 12}
+    fields = {"model": SERVED_MODEL_NAME, "prompt": "Baben lives", "max_tokens": 12}
     whole = client.completions.create(**fields).choices[0]
     stream = client.completions.create(**fields, stream=True)
     assert "".join(chunk.choices[0].text for chunk in stream) == whole.text
@@ -125,8 +128,8 @@ def test_text_parts_are_joined(client):
 
 
 def test_models(client):
-    assert [m.id for m in client.models.list()] == [MODEL_NAME]
-    assert client.models.retrieve(MODEL_NAME).id == MODEL_NAME
+    assert [m.id for m in client.models.list()] == [SERVED_MODEL_NAME]
+    assert client.models.retrieve(SERVED_MODEL_NAME).id == SERVED_MODEL_NAME
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-5")
 
@@ -161,7 +164,7 @@ BAD = [
 
 @pytest.mark.parametrize("fields, status, code, param", BAD)
 def test_bad_requests_name_the_field(url, fields, status, code, param):
-    body = {"model": MODEL_NAME, "messages": ASK} | fields
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK} | fields
     answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
     error = answer.json()["error"]
     assert answer.status_code == status
@@ -179,6 +182,7 @@ def test_bad_requests_name_the_field(url, fields, status, code, param):
         (b'{"model": "\xff"}', 400, None),
         (b"x" * 5_000, 413, "body_too_large"),
     ],
+    ids=["a cut object", "4,000 lists", "null", "no UTF-8", "too large"],
 )
 def test_bad_bodies(url, content, status, code):
     answer = httpx.post(f"{url}/chat/completions", content=content, headers=headers())
@@ -194,9 +198,9 @@ def test_body_without_a_length_is_cut_off(url):
     try:
         answer = httpx.post(f"{url}/chat/completions", content=endless(), headers=headers())
         assert answer.status_code == 413
-    except (httpx.WriteError, httpx.ReadError):
+    except (httpx.NetworkError, httpx.RemoteProtocolError):
         pass  # the server may hang up while we still write
-    assert metric(url, 'course_refusals_total{code="body_too_large"}') >= 1
+    wait_until(lambda: metric(url, 'course_refusals_total{code="body_too_large"}') >= 1)
 
 
 def test_key_is_needed_everywhere_but_for_health(url):
@@ -227,7 +231,7 @@ def test_no_documentation_page_that_asks_the_network(url):
 
 
 def test_a_full_line_says_429_and_recovers(url, client, engine):
-    engine.slow = 0.05
+    engine.slow = engine.BUSY
     try:
         streams = [
             threading.Thread(target=lambda: list(chat(_client(url), stream=True))) for _ in range(2)
@@ -242,7 +246,7 @@ def test_a_full_line_says_429_and_recovers(url, client, engine):
     finally:
         engine.slow = 0.0
         for thread in streams:
-            thread.join(20)
+            thread.join(60)
     assert chat(client, max_tokens=1).usage.completion_tokens == 1
     assert metric(url, "course_running ") == 0
 
@@ -252,36 +256,37 @@ def _client(url):
 
 
 def test_a_reader_who_leaves_frees_the_place(url, client, engine):
-    engine.slow = 0.05
+    engine.slow = engine.BUSY
     try:
         stream = chat(client, stream=True)
         next(iter(stream))
         assert metric(url, "course_running ") == 1
         stream.close()
-        wait_until(lambda: metric(url, "course_running ") == 0, seconds=10.0)
+        wait_until(lambda: metric(url, "course_running ") == 0)
     finally:
         engine.slow = 0.0
 
 
 def test_a_reader_who_leaves_a_whole_answer_frees_the_place(url, engine):
-    engine.slow = 0.05
-    body = {"model": MODEL_NAME, "messages": ASK}
+    engine.slow = engine.BUSY
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK}
+    patience = httpx.Timeout(60, read=0.5)
     try:
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}/chat/completions", json=body, headers=headers(), timeout=0.3)
-        wait_until(lambda: metric(url, "course_running ") == 0, seconds=2.0)
+            httpx.post(f"{url}/chat/completions", json=body, headers=headers(), timeout=patience)
+        wait_until(lambda: metric(url, "course_running ") == 0)
     finally:
         engine.slow = 0.0
 
 
 def test_an_answer_that_takes_too_long_is_cut(engine):
-    limits = Limits(seconds=0.3, max_tokens=60)
-    engine.slow = 0.05
+    limits = Limits(seconds=2.0, max_tokens=60)
+    engine.slow = 0.2
     try:
         with running(create_app(engine, limits=limits)) as url, _client(url) as client:
             answer = chat(client)
             assert answer.choices[0].finish_reason == "length"
-            assert 0 < answer.usage.completion_tokens < 20
+            assert 0 < answer.usage.completion_tokens <= 10
     finally:
         engine.slow = 0.0
 
@@ -293,7 +298,9 @@ def test_crashes_stay_inside(engine, monkeypatch):
 
     monkeypatch.setattr(SlowEngine, "tokens", broken)
     with running(create_app(engine)) as url:
-        answer = httpx.post(f"{url}/chat/completions", json={"model": MODEL_NAME, "messages": ASK})
+        answer = httpx.post(
+            f"{url}/chat/completions", json={"model": SERVED_MODEL_NAME, "messages": ASK}
+        )
         assert answer.status_code == 500
         assert answer.json()["error"]["type"] == "server_error"
         assert "secret" not in answer.text
@@ -308,7 +315,7 @@ def test_metrics_count_tokens(url, client):
 
 
 def test_events_are_lines_of_json_and_end_with_done(url):
-    body = {"model": MODEL_NAME, "messages": ASK, "stream": True, "max_tokens": 3}
+    body = {"model": SERVED_MODEL_NAME, "messages": ASK, "stream": True, "max_tokens": 3}
     answer = httpx.post(f"{url}/chat/completions", json=body, headers=headers())
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = answer.text.strip().split("\n\n")
@@ -326,9 +333,9 @@ def test_the_port_is_free_after_the_block(engine):
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_a_public_address_needs_a_key(tmp_path, tokenizer):
+def test_a_public_address_needs_a_key(model, tokenizer):
     with pytest.raises(ValueError, match="0.0.0.0"):
-        serve(tmp_path, tokenizer, host="0.0.0.0")
+        serve(model, tokenizer, host="0.0.0.0")
     assert is_loopback("::1") and is_loopback("localhost") and not is_loopback("example.org")
 
 

@@ -30,7 +30,7 @@ def folder(model, tmp_path):
 def talk(folder, tokenizer, source, *, terminal=False):
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=80, highlight=False)
-    chat(folder, tokenizer, source=source, console=console)
+    chat(load_quantized(folder), tokenizer, source=source, console=console)
     return out.getvalue()
 
 

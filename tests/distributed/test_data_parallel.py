@@ -46,9 +46,9 @@ def whole_gradient() -> dict[str, torch.Tensor]:
 def gradients_of_ranks(size: int, *, by_tokens: bool = True, average: bool = True) -> list[dict]:
     inputs, targets = data()
 
-    def one_rank(own: Decoder, wire):
-        parallel = DataParallel(own, wire, bucket_bytes=600, average=average)
-        rows = rows_of_rank(4, wire.rank, size)
+    def one_rank(own: Decoder, transport):
+        parallel = DataParallel(own, transport, bucket_bytes=600, average=average)
+        rows = rows_of_rank(4, transport.rank, size)
         mine = int((targets[rows] != -100).sum())
         tokens = int((targets != -100).sum()) if by_tokens else mine * size
         parallel.backward(shard_loss(own(inputs[rows]), targets[rows], tokens, size))
@@ -78,8 +78,8 @@ def test_the_two_mistakes_give_another_gradient():
 
 
 def test_ranks_start_from_rank_zeros_weights():
-    def weights(own, wire):
-        DataParallel(own, wire)
+    def weights(own, transport):
+        DataParallel(own, transport)
         return flatten(list(own.parameters()))
 
     flat, _ = run_ranks(weights, [model(seed) for seed in range(3)])
@@ -93,12 +93,12 @@ def test_sharded_adamw_is_adamw(size):
     optimizer = AdamW(param_groups(single, 0.1), lr=1e-2)
     gradients = [torch.randn_like(p) for p in single.parameters()]
 
-    def one_rank(own, wire):
+    def one_rank(own, transport):
         groups = param_groups(own, 0.1)
-        sharded = ShardedOptimizer(groups, wire, lambda part: AdamW(part, lr=1e-2))
+        sharded = ShardedOptimizer(groups, transport, lambda part: AdamW(part, lr=1e-2))
         for _ in range(3):
             for p, g in zip(own.parameters(), gradients, strict=True):
-                p.grad = g * 2 * (wire.rank + 1) / (size + 1)  # their mean is g
+                p.grad = g * 2 * (transport.rank + 1) / (size + 1)  # their mean is g
             norm = sharded.step(clip=1.0)
         return norm, flatten(list(own.parameters())), sharded.state_numbers
 
@@ -138,9 +138,9 @@ def test_refusals_name_the_value():
     with pytest.raises(ValueError, match="limit_bytes=0"):
         make_buckets([], 0)
 
-    def forgetful(own, wire):
+    def forgetful(own, transport):
         own.unused = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-        parallel = DataParallel(own, wire)
+        parallel = DataParallel(own, transport)
         parallel.backward(own(data()[0]).sum())
 
     with pytest.raises(ValueError, match="no gradient for .*unused"):

@@ -33,7 +33,7 @@ def test_a_rank_that_never_ends_is_ended():
             ranks=1,
             timeout=20.0,
         )
-    assert descendants() == before
+    assert descendants() <= before
 
 
 def test_refusal():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.sampling.generate import generate
 from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.evaluation.likelihood import (
     NORMALISATIONS,
@@ -74,6 +75,17 @@ def test_greedy_flag_is_true_for_what_greedy_decoding_writes(model):
     good, bad = score_pairs(model, [(context, ids[3:]), (context, [*ids[3:6], 5 + ids[6] % 9])])
     assert good.greedy
     assert not bad.greedy
+
+
+def test_right_tokens_are_counted_and_all_right_is_what_greedy_decoding_writes(model):
+    """Every second answer is spoilt in its last token: the ones before it stay right."""
+    random = torch.Generator().manual_seed(0)
+    prompts = [torch.randint(4, 90, (3 + i % 4,), generator=random).tolist() for i in range(12)]
+    written = generate(model, prompts, max_new_tokens=4)
+    spoilt = [[*w[:-1], 4 + (w[-1] + 1) % 80] if i % 2 else w for i, w in enumerate(written)]
+    scored = score_pairs(model, list(zip(prompts, spoilt, strict=True)))
+    assert [one.greedy for one in scored] == [i % 2 == 0 for i in range(12)]
+    assert [one.right for one in scored] == [4 - i % 2 for i in range(12)]
 
 
 def test_long_context_loses_its_oldest_tokens(model):

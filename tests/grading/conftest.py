@@ -1,4 +1,4 @@
-"""What the tests of the grader share: a small exercise, a worker behind the wall, a listener."""
+"""What the tests of the grader share: a small exercise, a worker in the sandbox, a listener."""
 
 import os
 import socket
@@ -20,8 +20,8 @@ HONEST = "def my_double(x):\n    return 2 * x"
 
 
 @pytest.fixture(scope="session")
-def wall():
-    """Skips where the wall can't be had: says what is missing, and how to get it."""
+def sandbox():
+    """Skips where no sandbox can be had: says what is missing, and how to get it."""
     if missing := [f"{what}: {how}" for held, what, how in probe() if not held]:
         pytest.skip("; ".join(missing))
 
@@ -51,7 +51,7 @@ def double():
 
 
 @pytest.fixture(scope="module")
-def worker(wall):
+def worker(sandbox):
     with Worker(Limits(start=300)) as running:
         running.wait_ready()
         yield running

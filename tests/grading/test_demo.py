@@ -64,7 +64,8 @@ def test_the_class_is_read_with_its_variants(tmp_path):
     assert len(HOSTILE) == 6 and len(hostile) >= 2
 
 
-def test_grade_says_what_it_needs():
+def test_grade_says_what_it_needs(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))  # where a secret is made
     result = runner.invoke(app, ["grade"])
     assert result.exit_code == 2 and "--out" in result.output
     result = runner.invoke(app, ["grade", "--exercises", "nothing", "--out", "x", "y"])

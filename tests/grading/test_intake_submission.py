@@ -185,6 +185,7 @@ def test_code_that_python_cannot_read_is_a_problem_not_a_crash(tmp_path, source)
         (b"[" * 100_000, "it is no notebook: its JSON is nested too deep"),
         (notebook("x" * 500_000), "it holds 500,000 characters of code"),
     ],
+    ids=["empty", "a PDF", "a list", "no cells", "nested deep", "very long"],
 )
 def test_what_is_no_notebook_is_said(tmp_path, data, said):
     submission = one(tmp_path, data)

@@ -24,14 +24,14 @@ def test_right_partly_wrong_and_untouched(graded):
     assert graded("def my_double(x):\n    raise NotImplementedError").status == "not attempted"
 
 
-def test_a_mistake_is_named_and_no_value_is_told(graded):
+def test_a_mistake_is_named_and_no_value_is_said(graded):
     wrong = graded("def my_double(x):\n    return x + 2")
     assert (wrong.status, wrong.points) == ("wrong", 0.0)
     assert wrong.mistake == "You add 2: multiply."
     assert wrong.said == "2 of 2 values differ."
 
 
-def test_a_changed_argument_is_told(graded):
+def test_a_changed_argument_is_named(graded):
     said = graded("def my_double(x):\n    return x.mul_(2)").said
     assert said == "Your function changed its argument in place: copy it first."
 
@@ -54,7 +54,7 @@ def test_a_whole_submission(double):
         "test/none": " \n",
     }
     submission = Submission(student="ann", answers=answers, problems=("one cell twice",))
-    with Pool(Limits(start=300), walled=False, ahead=0) as pool:
+    with Pool(Limits(start=300), sandboxed=False, ahead=0) as pool:
         result = grade(submission, 7, pool=pool, exercises=exercises)
     assert [one.status for one in result.graded] == ["passed", "forbidden", "not attempted"]
     assert (result.points, result.out_of) == (10.0, 30)

@@ -1,4 +1,4 @@
-"""The probe finds each feature of the wall that is missing, and says how to get it."""
+"""The probe finds each feature of the sandbox that is missing, and says how to get it."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def held(**of):
     return {name: bool(of[name]) for name in FEATURES}
 
 
-def test_here_all_of_it_holds(wall):
+def test_here_all_of_it_holds(sandbox):
     rows = probe()
     assert all(holds for holds, *_ in rows) and len(rows) == len(FEATURES) + 1
     require()
@@ -42,7 +42,7 @@ def without(line, *words):
         ([("--core=0", 1), ("--nproc=64", 1)], {"limits"}),
     ],
 )
-def test_a_wall_with_a_hole_is_noticed(wall, monkeypatch, left_out, missed):
+def test_a_sandbox_with_a_hole_is_noticed(sandbox, monkeypatch, left_out, missed):
     def holed(limits, seccomp, program):
         line = command(limits, seccomp, program)
         return without(line, *left_out)
@@ -54,7 +54,7 @@ def test_a_wall_with_a_hole_is_noticed(wall, monkeypatch, left_out, missed):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts as another user")
-def test_root_stays_outside(wall, monkeypatch):
+def test_root_stays_outside(sandbox, monkeypatch):
     def holed(limits, seccomp, program):
         line = command(limits, seccomp, program)
         return line[line.index("bwrap") :]
@@ -78,8 +78,8 @@ def test_without_the_filter_nobody_is_graded(monkeypatch):
         require()
 
 
-def test_a_worker_without_the_wall_is_asked_for_by_name():
-    with Worker(Limits(start=300.0), walled=False) as worker:
+def test_a_worker_without_a_sandbox_is_asked_for_by_name():
+    with Worker(Limits(start=300.0), sandboxed=False) as worker:
         with worker.open(HONEST, "f", 60.0) as (_, word):
             assert word == {"status": "loaded"}
         with worker.open("import course_lib", "f", 60.0) as (_, word):
@@ -88,7 +88,7 @@ def test_a_worker_without_the_wall_is_asked_for_by_name():
     assert not os.path.exists(f"/proc/{pid}")
 
 
-def test_a_pool_starts_the_next_worker_ahead(wall):
+def test_a_pool_starts_the_next_worker_ahead(sandbox):
     with Pool(Limits(start=300.0)) as pool:
         with pool.worker() as first:
             first.wait_ready()

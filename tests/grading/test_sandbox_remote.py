@@ -12,7 +12,7 @@ from course_lib.grading.sandbox.session import Ended
 
 @pytest.fixture
 def remote(worker):
-    """From a source, the function `answer` behind the wall."""
+    """From a source, the function `answer` in the sandbox."""
     opened = []
 
     def build(source, seconds=60.0):
@@ -70,9 +70,9 @@ def test_exceptions_arrive_as_their_builtin_class_with_the_answers_own_lines(
     with pytest.raises(Exception) as caught:
         answer()
     assert type(caught.value) is kind
-    assert said in caught.value.told
-    assert 'File "your answer", line 2, in answer\n    raise ' in caught.value.told
-    assert "grading" not in caught.value.told
+    assert said in caught.value.remote_traceback
+    assert 'File "your answer", line 2, in answer\n    raise ' in caught.value.remote_traceback
+    assert "grading" not in caught.value.remote_traceback
     if isinstance(caught.value, OSError):
         assert caught.value.errno in (2, 28)
 
@@ -165,7 +165,7 @@ def test_forged_requests_reach_nothing(remote, ask, handle, arguments, said):
     assert said in remote(FORGED % (ask, handle, arguments))(Disk())
 
 
-class Cable:
+class Exchange:
     """What ranks on threads exchange values through."""
 
     REMOTE, REMOTE_READ = ("exchange",), ("rank",)
@@ -180,11 +180,11 @@ class Cable:
 
 
 def test_four_calls_at_once_may_wait_for_each_other(remote):
-    answer = remote("def answer(cable):\n    return cable.exchange(10 * cable.rank)")
+    answer = remote("def answer(ranks):\n    return ranks.exchange(10 * ranks.rank)")
     barrier, places, found = threading.Barrier(4), [None] * 4, [None] * 4
 
     def run(rank):
-        found[rank] = answer(Cable(rank, places, barrier))
+        found[rank] = answer(Exchange(rank, places, barrier))
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(4)]
     for thread in threads:
@@ -194,8 +194,8 @@ def test_four_calls_at_once_may_wait_for_each_other(remote):
     assert found == [30, 0, 10, 20]
 
 
-def test_the_end_is_told_to_every_call_that_waits(remote):
-    answer = remote("def answer():\n    while True: pass", seconds=1.0)
+def test_the_end_reaches_every_call_that_waits(remote):
+    answer = remote("def answer():\n    while True: pass", seconds=5.0)
     ended = []
 
     def run():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.grading.sandbox import serialize as wire
+from course_lib.grading.sandbox import serialize
 
 PLAIN = st.recursive(
     st.none()
@@ -27,7 +27,7 @@ PLAIN = st.recursive(
 
 
 def through(value):
-    return wire.decode(json.loads(json.dumps(wire.encode(value))))
+    return serialize.decode(json.loads(json.dumps(serialize.encode(value))))
 
 
 @given(PLAIN)
@@ -37,7 +37,7 @@ def test_plain_values_come_back_equal_and_of_the_same_type(value):
     assert back == value and type(back) is type(value)
 
 
-@pytest.mark.parametrize("dtype", wire.DTYPES)
+@pytest.mark.parametrize("dtype", serialize.DTYPES)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0, 3), (2, 3)])
 def test_tensors_come_back_bit_for_bit(dtype, shape):
     tensor = (torch.randn(shape) * 50).to(getattr(torch, dtype))
@@ -92,8 +92,8 @@ itself.append(itself)
     ],
 )
 def test_what_may_not_cross_is_refused(value, said):
-    with pytest.raises(wire.Refused, match=said):
-        wire.encode(value)
+    with pytest.raises(serialize.Refused, match=said):
+        serialize.encode(value)
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_what_may_not_cross_is_refused(value, said):
     ],
 )
 def test_forged_data_is_refused(forged):
-    with pytest.raises(wire.Refused):
-        wire.decode(forged)
+    with pytest.raises(serialize.Refused):
+        serialize.decode(forged)

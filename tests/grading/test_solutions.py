@@ -1,6 +1,6 @@
-"""Every exercise through the wall: its solution gets all points there, its stub none.
+"""Every exercise through the sandbox: its solution gets all points there, its stub none.
 
-So each exercise's arguments, harness and answer are made of what can cross.
+So each exercise's arguments, harness and answer are made of what can be sent.
 """
 
 from pathlib import Path

@@ -10,7 +10,8 @@ from course_lib.alignment.preferences import Pair, dpo_loss, ipo_loss, pair_rows
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import to_llama
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.sft.masking import IGNORED, Example, pad_rows, target_logprobs
+from course_lib.pretraining.loss import IGNORE
+from course_lib.sft.masking import Example, pad_rows, target_logprobs
 
 PAD = 0
 PAIRS = [Pair((0, 1, 9, t, 2), (t, t + 1, 3), (t + 20, 3)) for t in range(5, 13)]
@@ -128,11 +129,13 @@ def test_grpo_equals_trl(parity, models, tokenizer, tmp_path, moved):
     inputs, targets = pad_rows(examples, PAD)
     logprobs = target_logprobs(policy(inputs), targets)
     with torch.no_grad():
-        anchor = target_logprobs(reference(inputs), targets)
-    old = anchor if moved else logprobs.detach()
+        reference_logprobs = target_logprobs(reference(inputs), targets)
+    old = reference_logprobs if moved else logprobs.detach()
     advantages = group_advantages(torch.tensor([[1.0, 0.0, 0.0, 1.0]])).flatten()
-    counted = (targets != IGNORED).float()
-    ours = grpo_loss(logprobs, old, anchor, advantages, counted, beta=0.1, clip_ratio=0.05)
+    counted = (targets != IGNORE).float()
+    ours = grpo_loss(
+        logprobs, old, reference_logprobs, advantages, counted, beta=0.1, clip_ratio=0.05
+    )
 
     first = len(PAIRS[0].prompt)  # all prompts and replies here are of one length
     theirs = trainer._compute_loss(
@@ -144,7 +147,7 @@ def test_grpo_equals_trl(parity, models, tokenizer, tmp_path, moved):
             "completion_mask": torch.ones_like(targets[:, first - 1 :]),
             "advantages": advantages,
             "old_per_token_logps": old[:, first - 1 :],
-            "ref_per_token_logps": anchor[:, first - 1 :],
+            "ref_per_token_logps": reference_logprobs[:, first - 1 :],
         },
     )
     if moved:

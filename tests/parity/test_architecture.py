@@ -12,12 +12,14 @@ from course_lib.architecture.accounting.formulas import (
     forward_flops,
     training_flops,
 )
-from course_lib.architecture.attention.dot_product import attention, plain_attention
+from course_lib.architecture.attention.dot_product import kernel_mask, plain_attention
 from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import from_llama, llama_config, to_llama
 from course_lib.architecture.ops import rms_norm, softmax, swiglu
-from course_lib.architecture.sampling.generate import filter_logits, generate
+from course_lib.architecture.sampling.filters import filter_logits
+from course_lib.architecture.sampling.generate import generate
+from course_lib.profile import CPU
 
 SIZES = {
     "grouped, tied": ModelConfig(vocab_size=97, d_model=64, n_layers=3, max_seq=64),
@@ -34,7 +36,6 @@ SIZES = {
         tied=False,
     ),
 }
-COURSE = ModelConfig(vocab_size=768)  # the sizes of the cpu profile
 
 
 def lively(config: ModelConfig) -> Decoder:
@@ -98,12 +99,14 @@ def test_attention_and_its_gradient(parity, n_kv_heads):
         tolerance=3e-5,
         note=f"output and gradients, fp32, 4 query and {n_kv_heads} key heads",
     )
+    mask = kernel_mask(causal_mask(20), q.dtype)
+    masked = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
     parity(
         stem="architecture",
-        ours="architecture.attention.attention",
+        ours="architecture.attention.kernel_mask",
         tolerance=1e-6,
         reference="architecture.attention.plain_attention",
-        error=apart(attention(q, k, v, causal_mask(20)), ours),
+        error=apart(masked, ours),
         note=f"fp32, 4 query and {n_kv_heads} key heads",
     )
 
@@ -263,7 +266,7 @@ def test_filters_equal_transformers(parity):
     )
 
 
-@pytest.mark.parametrize("config", [*SIZES.values(), COURSE])
+@pytest.mark.parametrize("config", [*SIZES.values(), CPU.model])
 def test_flops_equal_the_counter(parity, config):
     """The counter sees the written-out products: the CPU's fused kernel is not in its table."""
     model, x = Decoder(config), tokens(config, batch=2, seq=16)

@@ -1,6 +1,7 @@
-"""Accounting against counted tensors, torch's FLOP counter, and `transformers` models unbuilt."""
+"""Every family of decoders: parameters, FLOPs, cache and activations, to the last one.
 
-from dataclasses import replace
+Random configs are in tests/architecture/test_accounting_random.py.
+"""
 
 import pytest
 import torch
@@ -14,18 +15,64 @@ from course_lib.architecture.accounting.activations import (
     gpt_activation_bytes,
     saved_bytes,
 )
-from course_lib.architecture.accounting.published import PUBLISHED, published
-from course_lib.architecture.accounting.sizes import (
-    Sizes,
-    cache_bytes,
-    forward_flops_a_token,
-    sizes_of,
-    training_flops_a_token,
-    weights,
+from course_lib.architecture.accounting.formulas import (
+    count_parameters,
+    forward_flops,
+    kv_cache_bytes,
+    training_flops,
 )
+from course_lib.architecture.accounting.sizes import Sizes
 from course_lib.architecture.attention.dot_product import GrowingCache
-from course_lib.architecture.attention.latent import LatentAttention
-from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.config import ModelConfig
+from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.families.presets import PRESETS
+
+FAMILIES = {name: preset(vocab_size=97, n_layers=2) for name, preset in PRESETS.items()}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_costs_what_torch_counts(parity, name):
+    config, (batch, seq) = FAMILIES[name], (2, 12)
+    model, x = Decoder(config), torch.randint(0, config.vocab_size, (batch, seq))
+    with FlopCounterMode(display=False) as forward, sdpa_kernel(SDPBackend.MATH):
+        logits = model(x)
+    with FlopCounterMode(display=False) as backward, sdpa_kernel(SDPBackend.MATH):
+        logits.sum().backward()
+    one, both = forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops()
+    counts = (
+        (
+            "count_parameters",
+            "sum of numel() over parameters()",
+            count_parameters(config).total,
+            sum(weight.numel() for weight in model.parameters()),
+        ),
+        ("forward_flops", "torch FlopCounterMode", forward_flops(config, seq, batch), one),
+        ("training_flops", "torch FlopCounterMode", training_flops(config, 2 * seq, seq), both),
+        (
+            "kv_cache_bytes",
+            "bytes that GrowingCache holds",
+            kv_cache_bytes(config, seq, batch, 4),
+            held(model, x),
+        ),
+    )
+    for ours, reference, said, counted in counts:
+        parity(
+            stem="architecture",
+            ours=f"architecture.accounting.{ours}",
+            tolerance=0,
+            reference=reference,
+            error=abs(said - counted),
+            note=f"{name}, 2 layers, 2 x 12 tokens, fp32",
+        )
+
+
+def held(model: Decoder, x: torch.Tensor) -> int:
+    """Bytes of the keys and values of a cache after one pass over x."""
+    cache = GrowingCache(capacity=1)
+    with torch.no_grad():
+        model(x, cache=cache)
+    return sum(kept.nbytes for store in (cache._keys, cache._values) for kept in store.values())
+
 
 SIZES = [
     ModelConfig(vocab_size=97, d_model=64, n_layers=2, n_heads=4, n_kv_heads=2, d_ff=176),
@@ -36,19 +83,23 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("config", SIZES, ids=range(3))
+CONFIGS = {f"the course's {i}": config for i, config in enumerate(SIZES)} | FAMILIES
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize(("batch", "seq"), [(2, 32), (1, 50)])
-def test_the_decoder_keeps_what_the_formula_says(parity, config, batch, seq):
+def test_the_decoder_keeps_what_the_formula_says(parity, name, batch, seq):
+    config = CONFIGS[name]
     model, x = Decoder(config), torch.randint(0, config.vocab_size, (batch, seq))
     with sdpa_kernel(SDPBackend.MATH):
         counted = saved_bytes(model, lambda: model(x))
     parity(
         stem="architecture",
-        ours="architecture.activations.activation_bytes",
+        ours="architecture.accounting.activation_bytes",
         tolerance=0,
         reference="torch saved_tensors_hooks",
-        error=abs(counted - activation_bytes(config, seq, batch)),
-        note=f"bytes, fp32, d_model {config.d_model}, {batch} x {seq} tokens",
+        error=abs(counted - activation_bytes(config, seq, batch).total),
+        note=f"bytes, fp32, {name}, d_model {config.d_model}, {batch} x {seq} tokens",
     )
 
 
@@ -83,145 +134,11 @@ def test_korthikanti_on_a_real_layer(parity):
     masks = batch * seq * (2 * d + heads * seq)
     parity(
         stem="architecture",
-        ours="architecture.activations.gpt_activation_bytes",
+        ours="architecture.accounting.gpt_activation_bytes",
         tolerance=0,
         reference="torch saved_tensors_hooks",
         error=abs(counted - statistics - masks - want),
         note="bytes, bf16, one GPT layer with dropout, less norm statistics and wide masks",
-    )
-
-
-def test_korthikanti_by_hand():
-    sizes = {"d_model": 8, "n_heads": 2, "n_layers": 3, "seq": 5, "batch": 7}
-    assert gpt_activation_bytes(**sizes) == 3 * (5 * 7 * 8 * 34 + 5 * 2 * 5 * 5 * 7)
-    assert gpt_activation_bytes(**sizes, recompute="attention") == 3 * 5 * 7 * 8 * 34
-    assert gpt_activation_bytes(**sizes, recompute="everything") == 3 * 5 * 7 * 8 * 2
-    with pytest.raises(ValueError, match="recompute is 'all', expected one of nothing, attention"):
-        gpt_activation_bytes(**sizes, recompute="all")
-
-
-def their_weights(model) -> int:
-    """Counted on the meta device. GPT-3, slow to lay out, from two depths: each layer is alike."""
-    if model.name != "GPT-3 175B":
-        return hugging(model.name, model.sizes).num_parameters()
-    two, three = (
-        hugging(model.name, replace(model.sizes, n_layers=n)).num_parameters() for n in (2, 3)
-    )
-    return two + (model.sizes.n_layers - 2) * (three - two)
-
-
-def hugging(name: str, s: Sizes) -> torch.nn.Module:
-    """The same model in `transformers`, on the meta device: shapes without numbers."""
-    import transformers as t
-
-    common = {
-        "vocab_size": s.vocab_size,
-        "hidden_size": s.d_model,
-        "num_hidden_layers": s.n_layers,
-        "num_attention_heads": s.n_heads,
-        "num_key_value_heads": s.n_kv_heads,
-        "intermediate_size": s.d_ff,
-        "tie_word_embeddings": s.tied,
-    }
-    family = name.split()[0]
-    if family == "GPT-3":
-        config = t.GPT2Config(
-            vocab_size=s.vocab_size,
-            n_positions=s.learned_positions,
-            n_embd=s.d_model,
-            n_layer=s.n_layers,
-            n_head=s.n_heads,
-        )
-    elif family == "Llama":
-        config = t.LlamaConfig(**common)
-    elif family == "Mistral":
-        config = t.MistralConfig(**common)
-    elif family == "Mixtral":
-        config = t.MixtralConfig(**common, num_local_experts=8, num_experts_per_tok=2)
-    elif family == "Gemma":
-        kind = t.Gemma2Config if "2 9B" in name else t.GemmaConfig
-        config = kind(**common, head_dim=s.d_head)
-    elif family == "Qwen3":
-        config = t.Qwen3Config(**common, head_dim=s.d_head)
-    else:
-        config = t.DeepseekV3Config(
-            **common,
-            n_routed_experts=s.n_experts,
-            num_experts_per_tok=s.experts_a_token,
-            n_shared_experts=1,
-            moe_intermediate_size=s.d_expert,
-            kv_lora_rank=s.kv_rank,
-            q_lora_rank=s.q_rank,
-            qk_rope_head_dim=s.d_rope,
-            qk_nope_head_dim=s.d_head,
-            v_head_dim=s.d_value,
-            first_k_dense_replace=s.dense_layers,
-        )
-    with torch.device("meta"):
-        return t.AutoModelForCausalLM.from_config(config)
-
-
-@pytest.mark.parametrize("model", PUBLISHED, ids=lambda m: m.name)
-def test_published_weights_equal_transformers(parity, model):
-    theirs = their_weights(model)
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.weights",
-        tolerance=0,
-        reference="transformers num_parameters()",
-        error=abs(weights(model.sizes).total - theirs),
-        note=f"{model.name}, all weights",
-    )
-
-
-@pytest.mark.parametrize("model", PUBLISHED, ids=lambda m: m.name)
-def test_published_weights_equal_the_reports(parity, model):
-    """Gemma's reports count to the last weight. The others round, most of them into the name."""
-    ours = weights(model.sizes)
-    error = max(
-        abs(have / said - 1)
-        for have, said in (
-            (ours.total, model.total),
-            (ours.active, model.active),
-            (ours.non_embedding, model.non_embedding),
-        )
-        if said
-    )
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.weights",
-        error=error,
-        tolerance=0 if model.exact else 0.04,
-        reference=f"report of {model.name}",
-        note="relative; the report rounds" if not model.exact else "relative; to the last weight",
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "cache", "flops"),
-    [
-        ("DeepSeek-V3", 70_272, 250e9),
-        ("Llama 3 405B", 516_096, 2448e9),
-    ],
-)
-def test_cache_and_flops_equal_a_report(parity, name, cache, flops):
-    """Zhao et al. 2025 (Insights into DeepSeek-V3), tables 1 and 2, rows of 4,096 tokens."""
-    s = published(name).sizes
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.cache_bytes",
-        tolerance=0,
-        reference="Zhao et al. 2025, table 1",
-        error=abs(cache_bytes(s, 1) - cache),
-        note=f"{name}, bytes a token",
-    )
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.training_flops_a_token",
-        tolerance=0.015,
-        reference="Zhao et al. 2025, table 2",
-        note=f"{name}, relative",
-        error=abs(training_flops_a_token(s, 4096, causal=True) / flops - 1),
     )
 
 
@@ -252,122 +169,9 @@ def test_flops_of_a_gpt_with_biases_and_learned_positions_equal_the_counter(pari
         gpt(x)
     parity(
         stem="architecture",
-        ours="architecture.sizes.forward_flops_a_token",
+        ours="architecture.accounting.forward_flops",
         tolerance=0,
         reference="torch FlopCounterMode",
         note="GPT-2 of 2 layers",
-        error=abs(counter.get_total_flops() - 2 * 16 * forward_flops_a_token(s, 16)),
+        error=abs(counter.get_total_flops() - forward_flops(s, 16, 2)),
     )
-
-
-def test_flops_of_latent_attention_equal_the_counter(parity):
-    """One layer less its absence: the layer's own products, keys expanded."""
-    sizes = {"kv_rank": 16, "q_rank": 24, "d_rope": 8, "d_value": 20}
-    s = Sizes(
-        vocab_size=2, d_model=32, n_layers=1, n_heads=4, n_kv_heads=4, d_head=12, d_ff=1, **sizes
-    )
-    layer = LatentAttention(
-        32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20, norm_eps=1e-6, layer=0
-    )
-    x, angles = torch.randn(2, 16, 32), torch.zeros(16, 4)
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        layer(x, angles, angles, None, absorb=False)
-    rest = 2 * (3 * 32 * 1 + 2 * 32)  # feed-forward and head of these sizes
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.forward_flops_a_token",
-        tolerance=0,
-        reference="torch FlopCounterMode",
-        note="latent attention, one layer",
-        error=abs(counter.get_total_flops() - 2 * 16 * (forward_flops_a_token(s, 16) - rest)),
-    )
-
-
-def test_latent_cache_equals_what_a_cache_holds(parity):
-    s = Sizes(
-        vocab_size=2,
-        d_model=32,
-        n_layers=1,
-        n_heads=4,
-        n_kv_heads=4,
-        d_head=12,
-        d_ff=1,
-        kv_rank=16,
-        q_rank=24,
-        d_rope=8,
-        d_value=20,
-    )
-    layer = LatentAttention(
-        32, 4, kv_rank=16, q_rank=24, d_nope=12, d_rope=8, d_value=20, norm_eps=1e-6, layer=0
-    )
-    cache, angles = GrowingCache(capacity=1), torch.zeros(10, 4)
-    layer(torch.randn(3, 10, 32), angles, angles, None, cache)
-    held = [store[0] for store in (cache._keys, cache._values)]
-    parity(
-        stem="architecture",
-        ours="architecture.sizes.cache_bytes",
-        tolerance=0,
-        reference="bytes that GrowingCache holds",
-        note="latent attention, 3 x 10 tokens, fp32",
-        error=abs(sum(t.numel() * 4 for t in held) - cache_bytes(s, 10, 3, 4)),
-    )
-
-
-@pytest.mark.parametrize("config", SIZES, ids=range(3))
-def test_sizes_agree_with_the_accounting_of_the_course(config):
-    from course_lib.architecture.accounting.formulas import (
-        count_parameters,
-        forward_flops,
-        kv_cache_bytes,
-        training_flops,
-    )
-
-    s = sizes_of(config)
-    assert weights(s).total == weights(s).active == count_parameters(config).total
-    assert weights(s).non_embedding == count_parameters(config).non_embedding
-    assert 12 * forward_flops_a_token(s, 12) == forward_flops(config, 12)
-    assert 12 * training_flops_a_token(s, 12) == training_flops(config, 12, 12)
-    assert cache_bytes(s, 9, 2) == kv_cache_bytes(config, 9, 2)
-
-
-def test_windows_and_halves_by_hand():
-    s = Sizes(
-        vocab_size=10,
-        d_model=4,
-        n_layers=3,
-        n_heads=2,
-        n_kv_heads=1,
-        d_head=2,
-        d_ff=8,
-        window=4,
-        full_layers=1,
-    )
-    assert cache_bytes(s, 100, 1, 1) == (2 * 4 + 1 * 100) * 2 * 1 * 2
-    products = 3 * (4 * (2 + 2) * 2 + 2 * 2 * 4 + 3 * 4 * 8) + 4 * 10  # qkv, out, mlp; head
-    assert forward_flops_a_token(s, 100) == 2 * products + 2 * (2 * 4 + 100) * 2 * (2 + 2)
-    assert forward_flops_a_token(s, 99, causal=True) == 2 * products + 2 * (2 * 4 + 50) * 2 * 4
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"n_layers": 0}, "n_layers is 0, expected at least 1"),
-        ({"n_kv_heads": 3}, "n_kv_heads is 3, expected a divisor of n_heads 4"),
-        ({"n_experts": 2, "experts_a_token": 3}, "experts_a_token is 3, expected 0 to n_experts 2"),
-        ({"full_layers": 9}, "full_layers is 9, expected 0 to n_layers 2"),
-    ],
-)
-def test_bad_sizes_are_named(wrong, message):
-    right = {
-        "vocab_size": 10,
-        "d_model": 8,
-        "n_layers": 2,
-        "n_heads": 4,
-        "n_kv_heads": 2,
-        "d_head": 2,
-        "d_ff": 8,
-    }
-    with pytest.raises(ValueError, match=message):
-        Sizes(**{**right, **wrong})
-    with pytest.raises(ValueError, match="'GPT-5': expected one of GPT-3 175B, Llama 3 8B"):
-        published("GPT-5")

@@ -14,8 +14,8 @@ from transformers.generation.logits_process import (
 from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.families.interop import to_llama
 from course_lib.architecture.sampling.beam import beam_search
-from course_lib.architecture.sampling.decoding import decode
 from course_lib.architecture.sampling.filters import Filters, seen_tokens
+from course_lib.architecture.sampling.generate import generate
 from tests.parity.test_architecture import SIZES, lively, tokens
 
 ALONE = {
@@ -91,7 +91,7 @@ def test_greedy_with_a_repetition_penalty(parity, penalty):
     llama = to_llama(model, eos_id=0)
     prompts = [row[: 3 + 2 * i].tolist() for i, row in enumerate(tokens(model.config, batch=4))]
     filters = Filters(temperature=0, repetition_penalty=penalty)
-    ours = decode(model, prompts, max_new_tokens=20, stop_ids=(0,), filters=filters)
+    ours = generate(model, prompts, max_new_tokens=20, stop_ids=(0,), filters=filters)
     wrong = 0
     for prompt, reply in zip(prompts, ours, strict=True):
         wrong += reply != continuation(
@@ -99,7 +99,7 @@ def test_greedy_with_a_repetition_penalty(parity, penalty):
         )
     parity(
         stem="architecture",
-        ours="architecture.decoding.decode",
+        ours="architecture.sampling.generate",
         error=wrong,
         tolerance=0,
         reference="transformers generate(do_sample=False)",

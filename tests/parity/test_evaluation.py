@@ -10,12 +10,12 @@ from scipy import stats as scipy_stats
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import to_llama
 from course_lib.data.tokenization.tokenizer import train_bpe
-from course_lib.evaluation.generation import ask_chat
 from course_lib.evaluation.harness import course_lm, hf_lm, run_harness
 from course_lib.evaluation.likelihood import Choice, choose, compression, score_pairs, split_pair
-from course_lib.evaluation.stats import mcnemar, paired_bootstrap, wilson
+from course_lib.evaluation.stats import mcnemar, paired_bootstrap
 from course_lib.evaluation.tasks import write_chat_task, write_text_task
-from course_lib.world import World, WorldConfig
+from course_lib.sft.ask import ask
+from course_lib.world import World, WorldConfig, wilson
 from course_lib.world.harness import task_row, write_tasks
 
 N = 12
@@ -30,7 +30,7 @@ def test_wilson_equals_scipy(parity):
             error = max(error, abs(ours.low - theirs.low), abs(ours.high - theirs.high))
     parity(
         stem="evaluation",
-        ours="evaluation.stats.wilson",
+        ours="world.exam.wilson",
         reference="scipy.stats.binomtest().proportion_ci('wilson')",
         error=error,
         tolerance=1e-12,
@@ -164,7 +164,7 @@ def test_generated_answers_equal_the_harness(room, parity, tmp_path):
     world, tokenizer, model, *_ = room
     questions = world.questions("test", N, 0, ("sum", "count"))
     task = write_chat_task(questions, tmp_path)
-    replies = ask_chat(model, tokenizer, questions)
+    replies = ask(model, tokenizer, questions)
     llama = to_llama(model, eos_id=tokenizer.end_id)
     llama.generation_config.eos_token_id = [tokenizer.end_id, tokenizer.eos_id]
     lms = {
@@ -174,10 +174,10 @@ def test_generated_answers_equal_the_harness(room, parity, tmp_path):
     for name, lm in lms.items():
         samples = run_harness(lm, [task], tmp_path, chat=True)["samples"][task]
         theirs = [s["resps"][0][0] for s in sorted(samples, key=lambda s: s["doc_id"])]
-        differ = sum(a != b.removeprefix(" ") for a, b in zip(replies, theirs, strict=True))
+        differ = sum(a != b.strip() for a, b in zip(replies, theirs, strict=True))
         parity(
             stem="evaluation",
-            ours="evaluation.generation.ask_chat",
+            ours="sft.ask.ask",
             reference=name,
             error=differ / len(replies),
             tolerance=0.0,

@@ -32,7 +32,7 @@ def test_adamw(parity):
     assert (theirs[-1] - theirs[0]).abs().max() > 0.05, "the weights moved"
     parity(
         stem="pretraining",
-        ours="pretraining.optim.AdamW",
+        ours="pretraining.optimizers.adamw.AdamW",
         reference="torch.optim.AdamW",
         error=(ours - theirs).abs().max().item(),
         tolerance=1e-12,

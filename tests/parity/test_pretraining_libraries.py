@@ -9,7 +9,7 @@ from course_lib.pretraining.libraries.trainer import trainer_losses
 from course_lib.pretraining.loop.train import TrainConfig, train
 
 STEPS = 8
-CONFIG = TrainConfig(steps=40, batch_rows=4, lr=5e-3, log_every=1)
+CONFIG = TrainConfig(steps=40, batch_size=4, lr=5e-3, log_every=1)
 LOOPS = {
     "transformers Trainer": trainer_losses,
     "accelerate Accelerator": accelerate_losses,

@@ -114,7 +114,7 @@ def test_adamw_in_float32(parity):
     ]
     parity(
         stem="pretraining",
-        ours="pretraining.optim.AdamW",
+        ours="pretraining.optimizers.adamw.AdamW",
         reference="torch AdamW",
         error=(pair[0] - pair[1]).abs().max().item(),
         tolerance=1e-6,

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.interop import to_llama
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
+from course_lib.pretraining.loss import IGNORE
 from course_lib.sft.lora import LoraLinear, add_lora, merge_lora
-from course_lib.sft.masking import IGNORED, Example, answer_only, pad_rows, target_logprobs
+from course_lib.sft.masking import Example, answer_only, pad_rows, target_logprobs
 from course_lib.sft.synthetic import InstructionConfig, encode, instructions
 from course_lib.world import World, WorldConfig
 
@@ -48,7 +49,7 @@ def test_mask_equals_the_chat_template(parity, world, tokenizer):
         example = encode(tokenizer, made)
         inputs, targets = answer_only(example.prompt, example.reply)
         ids, mask = theirs["input_ids"], theirs["assistant_masks"]
-        expected = [t if m else IGNORED for t, m in zip(ids[1:], mask[1:], strict=True)]
+        expected = [t if m else IGNORE for t, m in zip(ids[1:], mask[1:], strict=True)]
         assert inputs == ids[:-1]
         wrong += sum(a != b for a, b in zip(targets, expected, strict=True))
         compared += len(targets)
@@ -150,8 +151,8 @@ def test_loss_equals_trl(parity, world, tokenizer, model, tmp_path):
     examples: list[Example] = [encode(tokenizer, i) for i in made]
     inputs, targets = pad_rows(examples, tokenizer.eos_id)
     logits = model(inputs)
-    ours = (target_logprobs(logits, targets).sum() / -(targets != IGNORED).sum()).item()
-    assert int((batch["labels"] != IGNORED).sum()) == int((targets != IGNORED).sum())
+    ours = (target_logprobs(logits, targets).sum() / -(targets != IGNORE).sum()).item()
+    assert int((batch["labels"] != IGNORE).sum()) == int((targets != IGNORE).sum())
     assert ours == pytest.approx(F.cross_entropy(logits.transpose(1, 2), targets).item(), abs=1e-5)
     parity(
         stem="sft",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from course_lib.architecture.config import ModelConfig
 from course_lib.artifacts import Recipe, ensure, folder, sha256
 from course_lib.data.mixing.corpus import corpus_tokens, tokenized_split
 from course_lib.data.mixing.loader import PackedLoader
@@ -26,14 +27,12 @@ def recipe() -> Recipe:
         parents=(corpus,),
     )
     tiny = BaseConfig(
-        d_model=16,
-        n_layers=1,
-        n_heads=2,
-        n_kv_heads=1,
-        d_ff=24,
+        model=ModelConfig(
+            vocab_size=400, d_model=16, n_layers=1, n_heads=2, n_kv_heads=1, d_ff=24, max_seq=512
+        ),
         seq_len=256,
         steps=205,
-        batch_rows=1,
+        batch_size=1,
         lr=3e-3,
     )
     return Recipe(name="base", build=build_base, config=tiny, parents=(corpus, tokenizer))
@@ -64,13 +63,20 @@ def test_same_bytes_twice_and_after_a_kill(recipe, tmp_path, monkeypatch):
     assert _bytes(recipe) == whole
 
 
+def test_another_vocabulary_than_the_models_is_refused(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    wider = replace(recipe.config, model=replace(recipe.config.model, vocab_size=401))
+    with pytest.raises(ValueError, match="vocab_size=401: the tokenizer has 400"):
+        ensure(replace(recipe, config=wider))
+
+
 def test_shards_feed_the_batches_that_packed_rows_in_memory_give(recipe, tmp_path):
     """The road of the lineage's model, corpus, shards, loader, against the plain functions."""
     config, tokenizer = recipe.config, Tokenizer([])
     corpus = recipe.parents[0]
     build_corpus(corpus.config, {}, tmp_path, tmp_path, lambda fraction, text: None)
     rows = tokenized_split(tmp_path, "train", tokenizer, 1024).packed
-    sizes = replace(config, seq_len=1024, batch_rows=5, seed=3)
+    sizes = replace(config, seq_len=1024, batch_size=5, seed=3)
     loader = PackedLoader(
         corpus_tokens(tmp_path, "train", tokenizer, tmp_path / "tokens"), sizes.loader()
     )

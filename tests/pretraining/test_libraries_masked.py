@@ -16,7 +16,7 @@ from course_lib.pretraining.libraries.masked import (
     train_ours,
 )
 
-CONFIG = MaskedConfig(d_model=16, n_layers=1, seq_len=24, steps=30, rows=8, lr=1e-2)
+CONFIG = MaskedConfig(d_model=16, n_layers=1, seq_len=24, steps=30, batch_size=8, lr=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,27 @@ def test_the_encoder_sees_both_sides():
     assert (encoder(one) - encoder(two))[:, 0].abs().max() > 1e-4
 
 
+def test_the_encoder_keeps_documents_apart():
+    encoder = Encoder(Decoder(CONFIG.model(50), torch.Generator().manual_seed(0)))
+    one = torch.arange(12)[None]
+    two = one.clone()
+    two[0, -1] = 40
+    documents = (torch.arange(12) >= 6).long()[None]
+    moved = (encoder(one, documents=documents) - encoder(two, documents=documents)).abs()
+    assert moved[0, :6].max() == 0, "the first document doesn't see the second"
+    assert moved[0, 6].max() > 1e-4, "and the second sees all of itself"
+
+
 @pytest.mark.parametrize("fit", [train_ours, train_library])
 def test_training_lowers_the_loss_and_fills_in(text, fit):
     rows, tokenizer = text
+    before = torch.random.get_rng_state()
     model, curve = fit(rows, tokenizer, CONFIG)
     assert curve[-1][0] == CONFIG.steps
     assert curve[-1][1] < curve[0][1] - 1.5
     assert guesses(model, rows, tokenizer) > 0.15
+    if fit is train_library:
+        assert torch.equal(before, torch.random.get_rng_state()), "the caller draws on as before"
 
 
 def test_guesses_by_a_model_that_knows(text):

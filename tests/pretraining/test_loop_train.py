@@ -54,7 +54,7 @@ def test_cross_entropy_of_nothing_is_refused():
 
 
 def test_loss_begins_near_uniform_and_the_rule_is_learned():
-    config = TrainConfig(steps=150, batch_rows=8, lr=1e-2, log_every=10)
+    config = TrainConfig(steps=150, batch_size=8, lr=1e-2, log_every=10)
     logs = train(tiny(), counting, config)
     assert logs[0].loss == pytest.approx(math.log(VOCAB) + 0.5, abs=0.5)
     assert logs[-1].loss < 0.05
@@ -63,7 +63,7 @@ def test_loss_begins_near_uniform_and_the_rule_is_learned():
 
 
 def test_resume_is_bit_exact(tmp_path):
-    config = TrainConfig(steps=12, batch_rows=8, lr=1e-2, save_every=5)
+    config = TrainConfig(steps=12, batch_size=8, lr=1e-2, save_every=5)
     whole = tiny()
     train(whole, counting, config)
     cut = tiny()
@@ -88,7 +88,7 @@ def test_resume_is_bit_exact(tmp_path):
 
 
 def test_damaged_or_foreign_checkpoint_is_named(tmp_path, capsys):
-    config = TrainConfig(steps=2, batch_rows=8, lr=1e-2, save_every=1)
+    config = TrainConfig(steps=2, batch_size=8, lr=1e-2, save_every=1)
     train(tiny(), counting, config, checkpoint=tmp_path)
     other = ModelConfig(
         vocab_size=VOCAB, d_model=32, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=32, max_seq=16
@@ -112,12 +112,19 @@ def test_hooks_may_refuse_an_update_and_end_the_run():
             self.path.append(weights(model))
             return step == 3
 
-    hooks, config = Picky(), TrainConfig(steps=9, batch_rows=8, lr=1e-2, log_every=1)
+    hooks, config = Picky(), TrainConfig(steps=9, batch_size=8, lr=1e-2, log_every=1)
     hooks.path = []
     logs = train(tiny(), counting, config, hooks=hooks)
     assert [log.step for log in logs] == [1, 2, 3]
     one, two, three = hooks.path
     assert torch.equal(one, two) and not torch.equal(two, three)
+
+
+def test_hooks_and_a_checkpoint_folder_are_refused_together(tmp_path):
+    config = TrainConfig(steps=2, batch_size=8, lr=1e-2)
+    with pytest.raises(ValueError, match="checkpoint=.* and hooks=Hooks: expected one of them"):
+        train(tiny(), counting, config, checkpoint=tmp_path, hooks=Hooks())
+    assert train(tiny(), counting, config, until=0) == [], "no step is none, not all"
 
 
 def test_documents_do_not_see_each_other():
@@ -137,7 +144,7 @@ def test_diverged_loss_names_its_step():
     def broken(logits, targets):
         return cross_entropy(logits, targets) * float("nan")
 
-    config = TrainConfig(steps=3, batch_rows=8, lr=1e-2)
+    config = TrainConfig(steps=3, batch_size=8, lr=1e-2)
     with pytest.raises(ValueError, match="step 1: lower lr"):
         train(tiny(), counting, config, loss_fn=broken)
 
@@ -145,4 +152,4 @@ def test_diverged_loss_names_its_step():
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"lr": -1.0}, {"clip": 0.0}])
 def test_config_refuses_nonsense(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
-        TrainConfig(**{"steps": 1, "batch_rows": 1, "lr": 1e-3, **bad})
+        TrainConfig(**{"steps": 1, "batch_size": 1, "lr": 1e-3, **bad})

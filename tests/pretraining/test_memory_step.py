@@ -5,7 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from course_lib.architecture.accounting.peak_memory import PeakMemory
+from course_lib.architecture.config import Latent
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.families.presets import PRESETS
 from course_lib.pretraining.memory.step import (
     chunked_cross_entropy,
     measured_step,
@@ -26,6 +28,24 @@ SHAPES = [
         48,
     ),
 ]
+
+
+SMALL = {"vocab_size": 64, "d_model": 64, "n_layers": 2, "d_ff": 160}  # the head is no giant here
+CHANGES = {
+    "mixtral": {"n_experts": 4},
+    "deepseek": {"latent": Latent(kv_rank=24, q_rank=32, d_nope=12, d_rope=8, d_value=16)},
+}
+FAMILIES = {name: preset(**SMALL, **CHANGES.get(name, {})) for name, preset in PRESETS.items()}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("recompute", ["", "ours"])
+@pytest.mark.parametrize(("batch", "seq", "chunk"), [(4, 64, 0), (1, 16, 8)])
+def test_every_family_is_within_a_tenth(name, recompute, chunk, batch, seq):
+    config = FAMILIES[name]
+    peak, _ = measured_step(config, batch=batch, seq=seq, recompute=recompute, chunk=chunk)
+    said = step_memory(config, batch=batch, seq=seq, recompute=bool(recompute), chunked=bool(chunk))
+    assert said.peak == pytest.approx(peak, rel=0.1)
 
 
 @pytest.mark.parametrize(("config", "batch", "seq"), SHAPES)

@@ -20,6 +20,8 @@ from course_lib.pretraining.monitoring.metrics import (
     zero_share,
 )
 
+CPU = torch.device("cpu")
+
 
 def test_measures_by_hand():
     assert norm([torch.tensor([3.0]), torch.tensor([[0.0, 4.0]])]) == pytest.approx(5)
@@ -42,7 +44,7 @@ def test_mfu_by_hand():
 
 def test_throughput_by_a_clock_of_our_own():
     now = iter([0.0, 2.0, 6.0])
-    meter = Throughput(clock=lambda: next(now))
+    meter = Throughput(CPU, clock=lambda: next(now))
     meter.add(300)
     meter.add(100)
     assert meter.rate() == pytest.approx(200)
@@ -53,8 +55,8 @@ def test_throughput_by_a_clock_of_our_own():
 
 
 def test_rates_and_memory_are_positive():
-    assert matmul_rate(64, 0.01) > 1e6
-    assert memory_mb() > 10
+    assert matmul_rate(CPU, 64, 0.01) > 1e6
+    assert memory_mb(CPU) > 10
 
 
 def test_watch_of_one_step_by_hand():
@@ -82,7 +84,7 @@ def test_watch_goes_with_the_course_loop_and_changes_nothing():
         model = Decoder(shape, generator=torch.Generator().manual_seed(0))
         watch, rows = Watch(model) if watched else None, []
         row = torch.arange(8).expand(2, 8)
-        config = TrainConfig(steps=5, batch_rows=2, lr=1e-2, log_every=1)
+        config = TrainConfig(steps=5, batch_size=2, lr=1e-2, log_every=1)
         logs = train(
             model,
             lambda step: (row, row + 1),

@@ -5,10 +5,12 @@ import torch
 
 from course_lib.pretraining.monitoring.profiling import by_kind, kind_of, profile_step
 
+CPU = torch.device("cpu")
+
 
 def test_a_step_of_three_products():
     a, b = torch.randn(64, 64, requires_grad=True), torch.randn(64, 64)
-    operators = profile_step(lambda: (a @ b).sum().backward())
+    operators = profile_step(lambda: (a @ b).sum().backward(), CPU)
     products = [o for o in operators if o.name == "aten::mm"]
     # forward one; backward one, since b asks for no gradient
     assert [o.calls for o in products] == [2]
@@ -38,4 +40,4 @@ def test_kinds(name, kind):
 
 def test_nothing_to_see():
     with pytest.raises(ValueError, match="no operator of torch"):
-        profile_step(lambda: None, warmup=0)
+        profile_step(lambda: None, CPU, warmup=0)

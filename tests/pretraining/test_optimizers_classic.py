@@ -64,7 +64,7 @@ def test_lion_moves_by_the_rate_and_remembers_by_its_second_beta():
     w = weight([1.0, 1.0])
     lion = Lion([w], lr=0.1, betas=(0.9, 0.99))
     assert after(lion, w, [3.0, -0.001]) == pytest.approx([0.9, 1.1])
-    assert lion.state[w]["mean"].tolist() == pytest.approx([0.03, -0.00001])
+    assert lion.state[w]["exp_avg"].tolist() == pytest.approx([0.03, -0.00001])
 
 
 def test_adafactor_keeps_a_row_and_a_column():
@@ -75,10 +75,10 @@ def test_adafactor_keeps_a_row_and_a_column():
     state = optimizer.state[w]
     assert {name: tuple(s.shape) for name, s in state.items()} == {
         "step": (),
-        "rows": (5, 1),
-        "columns": (1, 3),
+        "row_var": (5, 1),
+        "col_var": (1, 3),
     }
-    assert state["columns"].flatten().tolist() == pytest.approx(
+    assert state["col_var"].flatten().tolist() == pytest.approx(
         w.grad.square().mean(0).tolist(), rel=1e-5
     )
     # The first update has root mean square near 1, so the weights, of size 1, move by 10 %.
@@ -110,8 +110,8 @@ def test_muon_leaves_vectors_and_embeddings_to_adam():
     optimizer.step()
     moved = (model.embed.weight - before).abs()
     assert moved.max().item() == pytest.approx(0.1, rel=0.01)  # Adam's first step is its rate
-    assert set(optimizer.state[model.embed.weight]) == {"step", "mean", "square"}
-    assert set(optimizer.state[model.blocks[0].mlp.down.weight]) == {"mean"}
+    assert set(optimizer.state[model.embed.weight]) == {"step", "exp_avg", "exp_avg_sq"}
+    assert set(optimizer.state[model.blocks[0].mlp.down.weight]) == {"momentum_buffer"}
 
 
 def test_muon_refuses_a_vector():
@@ -157,7 +157,7 @@ def test_eight_bit_states_take_a_byte_and_small_ones_four():
     optimizer.step()
     size = sum(s.nbytes for name, s in optimizer.state[big].items() if name != "step")
     assert size == 2 * (8192 + 4 * 32)
-    assert optimizer.state[small]["mean"].dtype == torch.float32
+    assert optimizer.state[small]["exp_avg"].dtype == torch.float32
 
 
 def test_a_square_that_rounds_to_zero_makes_a_huge_step():

@@ -41,7 +41,7 @@ def test_every_way_learns_and_stays_near_float32():
 def test_float32_is_the_plain_loop():
     config = TrainConfig(
         steps=6,
-        batch_rows=4,
+        batch_size=4,
         lr=1e-2,
         warmup=0.0,
         decay=0.0,

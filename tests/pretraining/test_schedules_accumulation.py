@@ -83,7 +83,7 @@ def test_surprisal_sum_by_hand():
 
 def test_refusals():
     batch = uneven()
-    with pytest.raises(ValueError, match="rows=0"):
+    with pytest.raises(ValueError, match="batch_size=0"):
         split(batch, 0)
     with pytest.raises(ValueError, match="all targets are -100"):
         token_count([(batch[0], torch.full_like(batch[1], IGNORE))])

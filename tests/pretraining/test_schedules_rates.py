@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.pretraining.schedules.clipping import clip_gradients
-from course_lib.pretraining.schedules.rates import inverse_sqrt, linear, wsd_sqrt
+from course_lib.pretraining.schedules.rates import (
+    cool_down,
+    inverse_sqrt,
+    linear,
+    warm_up,
+    wsd,
+    wsd_sqrt,
+)
 
 
 def test_linear_by_hand():
@@ -34,6 +41,24 @@ def test_wsd_sqrt_by_hand():
     assert wsd_sqrt(1.0, decay=0.2, floor=0.1) == pytest.approx(0.1)
     assert wsd_sqrt(1.0, decay=0.0) == 1.0
     assert wsd_sqrt(0.7, decay=0.3) == 1.0, "where rounding makes the line a hair more than 1"
+
+
+def test_the_two_ends_of_a_short_run_by_hand():
+    assert [warm_up(step, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert [cool_down(p, 0.5) for p in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+    assert cool_down(0.25) == 0.75 and cool_down(1.0, 0.0) == 1.0
+    with pytest.raises(ValueError, match="step=-1"):
+        warm_up(-1, 4)
+    with pytest.raises(ValueError, match="steps=0"):
+        warm_up(0, 0)
+    with pytest.raises(ValueError, match="progress=1.5"):
+        cool_down(1.5)
+
+
+@given(st.integers(0, 99), st.integers(1, 50))
+def test_their_minimum_is_wsd_without_a_floor(step, warm):
+    whole = wsd((step + 1) / 100, warmup=warm / 100, decay=0.5, floor=0.0)
+    assert min(warm_up(step, warm), cool_down((step + 1) / 100, 0.5)) == pytest.approx(whole)
 
 
 @given(st.floats(0.05, 1), st.floats(0.05, 1))

@@ -73,7 +73,7 @@ def test_loss_and_gradients_equal_the_plain_path(config, arrangement, packed):
 
 @pytest.mark.parametrize("eos_id", [None, 0])
 def test_a_run_equals_the_plain_run(eos_id):
-    run = TrainConfig(steps=8, batch_rows=6, lr=1e-2, log_every=1, clip=0.5)
+    run = TrainConfig(steps=8, batch_size=6, lr=1e-2, log_every=1, clip=0.5)
     plain, fast = fresh(SMALL), fresh(SMALL)
     wanted = train(plain, batch_at, run, eos_id=eos_id)
     got = fast_train(fast, batch_at, run, eos_id=eos_id, fast=EAGER)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.architecture.decoder import ModelConfig
-from course_lib.scaling.flops import compare, six_nd, utilisation
+from course_lib.scaling.flops import compare, six_nd
 from course_lib.scaling.laws.fit import Law
 from course_lib.scaling.planning.plan import (
     HARDWARE,
@@ -79,10 +79,13 @@ def test_six_nd_and_the_count():
     assert untied.counted == narrow.counted and untied.rule > narrow.rule
 
 
-def test_utilisation_of_a_device_that_does_what_it_can():
-    config = ModelConfig(vocab_size=512, d_model=64)
-    per_token = compare(config, seq=64).counted
-    assert utilisation(config, 64, 100.0, 200 * per_token) == pytest.approx(0.5)
+def test_the_rule_takes_the_experts_that_a_token_meets():
+    one = dict(vocab_size=512, d_model=64, n_layers=2, d_ff=128)
+    dense = compare(ModelConfig(**one), seq=64)
+    routed = compare(ModelConfig(mlp="moe", n_experts=8, top_k=1, **one), seq=64)
+    router = 2 * 8 * 64
+    assert routed.rule == dense.rule + 6 * router
+    assert routed.parameters == dense.parameters + 2 * 7 * 3 * 64 * 128 + router
 
 
 def test_refusals_name_the_value():

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.pretraining.loss import IGNORE
 from course_lib.sft.masking import (
-    IGNORED,
     Example,
     answer_only,
     join_rows,
@@ -27,7 +27,7 @@ examples = st.lists(
 def test_by_hand():
     inputs, targets = answer_only([0, 1, 7, 3, 2], [8, 9, 3])
     assert inputs == [0, 1, 7, 3, 2, 8, 9]
-    assert targets == [IGNORED, IGNORED, IGNORED, IGNORED, 8, 9, 3]
+    assert targets == [IGNORE, IGNORE, IGNORE, IGNORE, 8, 9, 3]
 
 
 def test_padding_is_not_counted():
@@ -39,7 +39,7 @@ def test_padding_is_not_counted():
 @given(examples)
 def test_packing_counts_every_reply_token_once(made):
     _, targets = pack_rows(made, 32, EOS)
-    counted = sorted(targets[targets != IGNORED].tolist())
+    counted = sorted(targets[targets != IGNORE].tolist())
     assert counted == sorted(t for example in made for t in example.reply)
 
 
@@ -61,9 +61,9 @@ def test_packed_with_document_mask_equals_one_by_one(made):
 def test_target_logprobs_are_the_cross_entropy_term_by_term():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 5, generator=generator)
-    targets = torch.tensor([[1, IGNORED, 4], [IGNORED, 0, 2]])
+    targets = torch.tensor([[1, IGNORE, 4], [IGNORE, 0, 2]])
     found = target_logprobs(logits, targets)
-    assert found[targets == IGNORED].abs().sum() == 0
+    assert found[targets == IGNORE].abs().sum() == 0
     expected = -F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
     assert torch.allclose(found.sum(), expected)
     assert torch.allclose(found[0, 2], logits[0, 2].log_softmax(-1)[4])
@@ -74,7 +74,7 @@ def test_join_rows_widens_the_narrower_batch():
     inputs, targets = join_rows((wide, wide), (narrow, narrow), EOS)
     assert inputs.shape == (3, 4)
     assert inputs[1].tolist() == [1, 1, EOS, EOS]
-    assert targets[1].tolist() == [1, 1, IGNORED, IGNORED]
+    assert targets[1].tolist() == [1, 1, IGNORE, IGNORE]
 
 
 def test_errors_name_the_value():

@@ -1,14 +1,14 @@
-"""What any of today's decoders costs, from the numbers in its report: weights, FLOPs, bytes.
+"""The sizes that decide what a decoder costs: those of a report, and those of any `ModelConfig`.
 
-`accounting` does it for the course's own decoder. Here are the same formulas with the choices that
-published models make: plain or gated feed-forward, biases, grouped heads of any size, latent
-attention, experts, windows. The page's calculator (widgets/calculator.js) repeats them.
+`formulas` and `activations` count from here alone, so that a model that we run and one that we only
+read about are counted by the same lines. The page's calculator (widgets/calculator.js) repeats
+them.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from course_lib.architecture.decoder import ModelConfig
+from course_lib.architecture.config import ModelConfig
 
 Biases = Literal["none", "qkv", "all"]
 
@@ -20,7 +20,8 @@ class Sizes:
     kv_rank > 0 means latent attention (DeepSeek-V2, section 2.1): keys and values are kept as one
     vector of kv_rank numbers, with d_rope more for the rotary part of the key; a query-key product
     is d_head + d_rope long, a value d_value. n_experts > 0 means that all but the first
-    `dense_layers` have experts of d_expert in place of a feed-forward block of d_ff.
+    `dense_layers` have experts of d_expert in place of a feed-forward block of d_ff. Without latent
+    attention its other sizes don't count, nor do those of experts without n_experts.
     """
 
     vocab_size: int
@@ -52,21 +53,27 @@ class Sizes:
     def __post_init__(self) -> None:
         names = ("vocab_size", "d_model", "n_layers", "n_heads", "n_kv_heads", "d_head", "d_ff")
         for name in names:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.n_heads % self.n_kv_heads:
-            raise ValueError(
-                f"n_kv_heads is {self.n_kv_heads}, expected a divisor of n_heads {self.n_heads}"
-            )
-        if not 0 <= self.experts_a_token <= self.n_experts:
-            raise ValueError(
-                f"experts_a_token is {self.experts_a_token}, expected 0 to n_experts "
-                f"{self.n_experts}"
-            )
-        if not 0 <= self.full_layers <= self.n_layers:
-            raise ValueError(
-                f"full_layers is {self.full_layers}, expected 0 to n_layers {self.n_layers}"
-            )
+            self._expect(name, getattr(self, name) >= 1, "at least 1")
+        whole = self.n_heads % self.n_kv_heads == 0
+        self._expect("n_kv_heads", whole, f"a divisor of n_heads {self.n_heads}")
+        self._expect("biases", self.biases in ("none", "qkv", "all"), "'none', 'qkv' or 'all'")
+        for name in ("full_layers", "dense_layers"):
+            within = 0 <= getattr(self, name) <= self.n_layers
+            self._expect(name, within, f"0 to n_layers {self.n_layers}")
+        if self.n_experts:
+            some = 1 <= self.experts_a_token <= self.n_experts
+            self._expect("experts_a_token", some, f"1 to n_experts {self.n_experts}")
+            self._expect("d_expert", self.d_expert >= 1, "at least 1 with experts")
+        if self.latent:
+            plain = self.biases == "none" and not self.qk_norm
+            found = f"biases {self.biases!r} and qk_norm {self.qk_norm}"
+            if not plain:
+                raise ValueError(f"{found}: expected 'none' and False with latent attention")
+            self._expect("d_value", self.d_value >= 1, "at least 1 with latent attention")
+
+    def _expect(self, name: str, right: bool, wanted: str) -> None:
+        if not right:
+            raise ValueError(f"{name} is {getattr(self, name)!r}, expected {wanted}")
 
     @property
     def latent(self) -> bool:
@@ -88,133 +95,47 @@ class Sizes:
         """Layers whose feed-forward block is made of experts."""
         return self.n_layers - self.dense_layers if self.n_experts else 0
 
+    @property
+    def plain_layers(self) -> int:
+        """Layers with one feed-forward block: all of them where there are no experts."""
+        return self.n_layers - self.expert_layers
 
-def sizes_of(config: ModelConfig) -> Sizes:
-    """The course's decoder in these terms."""
+    @property
+    def windowed_layers(self) -> int:
+        """Layers that see no more than `window` tokens."""
+        return self.n_layers - self.full_layers if self.window else 0
+
+
+def sizes_of(model: ModelConfig | Sizes) -> Sizes:
+    """Any `ModelConfig` in these terms; `Sizes` as they are.
+
+    Of a config's choices only `position` "learned" has weights. What none of the bills depends on
+    (norm_eps, RoPE's base, which activation) has no place in `Sizes`.
+    """
+    if isinstance(model, Sizes):
+        return model
+    latent, moe = model.latent, model.mlp == "moe"
+    inner = {} if latent is None else {"kv_rank": latent.kv_rank, "q_rank": latent.q_rank or 0}
+    if latent is not None:
+        inner |= {"d_rope": latent.d_rope, "d_value": latent.d_value}
     return Sizes(
-        vocab_size=config.vocab_size,
-        d_model=config.d_model,
-        n_layers=config.n_layers,
-        n_heads=config.n_heads,
-        n_kv_heads=config.n_kv_heads,
-        d_head=config.d_head,
-        d_ff=config.d_ff,
-        tied=config.tied,
-        window=config.sliding_window or 0,
+        vocab_size=model.vocab_size,
+        d_model=model.d_model,
+        n_layers=model.n_layers,
+        n_heads=model.n_heads,
+        n_kv_heads=model.n_kv_heads,
+        d_head=model.d_head if latent is None else latent.d_nope,
+        d_ff=model.d_ff,
+        gated=model.mlp in ("swiglu", "moe"),
+        tied=model.tied,
+        biases="all" if model.bias else "none",
+        learned_positions=model.max_seq if model.position == "learned" else 0,
+        norms_a_layer=1 if model.wiring == "parallel" else 2,
+        norm_bias=model.norm == "layer" and model.bias,
+        qk_norm=model.qk_norm,
+        n_experts=model.n_experts,
+        experts_a_token=model.top_k,
+        d_expert=model.d_ff if moe else 0,
+        window=model.sliding_window or 0,
+        **inner,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """Numbers of weights by part; `active`: those that one token meets (all, without experts)."""
-
-    embedding: int
-    attention: int
-    feed_forward: int
-    norms: int
-    head: int
-    active: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.embedding + self.attention + self.feed_forward + self.norms + self.head
-
-    @property
-    def non_embedding(self) -> int:
-        """Without embeddings and head."""
-        return self.attention + self.feed_forward + self.norms
-
-
-def weights(s: Sizes) -> Weights:
-    """Every weight of the model, by part. An embedding is looked up, yet counts as active."""
-    embedding = (s.vocab_size + s.learned_positions) * s.d_model
-    head = 0 if s.tied else s.vocab_size * s.d_model
-    gains = (s.n_layers * s.norms_a_layer + 1) * s.d_model * (2 if s.norm_bias else 1)
-    small = s.n_layers * ((2 * s.d_head if s.qk_norm else 0) + s.kv_rank + s.q_rank)
-    attention = s.n_layers * _attention_weights(s)
-    idle = s.expert_layers * (s.n_experts - s.experts_a_token) * _block(s, s.d_expert)
-    parts = {
-        "embedding": embedding,
-        "attention": attention,
-        "feed_forward": _feed_forward_weights(s),
-        "norms": gains + small,  # latent attention normalises both compressed vectors
-        "head": head,
-    }
-    return Weights(**parts, active=sum(parts.values()) - idle)
-
-
-def _attention_weights(s: Sizes) -> int:
-    """Of one layer: queries, keys, values, output."""
-    out = s.n_heads * s.value_size * s.d_model
-    if s.latent:
-        wide = s.n_heads * s.qk_size
-        queries = s.q_rank * (s.d_model + wide) if s.q_rank else s.d_model * wide
-        compress = s.d_model * (s.kv_rank + s.d_rope)
-        expand = s.kv_rank * s.n_heads * (s.d_head + s.d_value)
-        return queries + compress + expand + out
-    qkv = (s.n_heads + 2 * s.n_kv_heads) * s.d_head
-    bias = {"none": 0, "qkv": qkv, "all": qkv + s.d_model}[s.biases]
-    return s.d_model * qkv + out + bias
-
-
-def _block(s: Sizes, width: int) -> int:
-    """One feed-forward block, or one expert."""
-    matrices = 3 if s.gated else 2
-    bias = (matrices - 1) * width + s.d_model if s.biases == "all" else 0
-    return matrices * s.d_model * width + bias
-
-
-def _feed_forward_weights(s: Sizes) -> int:
-    dense = (s.n_layers - s.expert_layers) * _block(s, s.d_ff)
-    an_expert_layer = (s.n_experts + s.shared_experts) * _block(s, s.d_expert)
-    router = s.d_model * s.n_experts
-    return dense + s.expert_layers * (an_expert_layer + router)
-
-
-def forward_flops_a_token(s: Sizes, seq: int, causal: bool = False) -> int | float:
-    """FLOPs of the matrix products for one token in a row of `seq`.
-
-    2 for each weight that multiplies it (active matrices and the head, not the embedding, norms and
-    biases), and 2 seq (qk_size + value_size) n_heads a layer for scores and mix. causal: count only
-    the half of the scores that isn't masked, (seq + 1) / 2, as a kernel that skips blocks computes.
-    A windowed layer scores at most `window` keys. Source: Hoffmann et al. 2022, appendix F, for the
-    plain case.
-    """
-    w = weights(s)
-    idle_lookups = (s.vocab_size + s.learned_positions) * s.d_model
-    matrices = w.active - w.norms - idle_lookups - _all_biases(s)
-    if s.tied:
-        matrices += s.vocab_size * s.d_model  # the product with the embedding is made all the same
-    reach = (seq + 1) / 2 if causal else seq
-    near = min(s.window, reach) if s.window else reach
-    windowed = s.n_layers - s.full_layers if s.window else 0
-    keys = windowed * near + (s.n_layers - windowed) * reach
-    return 2 * matrices + 2 * keys * s.n_heads * (s.qk_size + s.value_size)
-
-
-def training_flops_a_token(s: Sizes, seq: int, causal: bool = False) -> int | float:
-    """Three forward passes: the backward one makes two products for each one of the forward."""
-    return 3 * forward_flops_a_token(s, seq, causal)
-
-
-def _all_biases(s: Sizes) -> int:
-    if s.biases == "none" or s.latent:
-        return 0
-    qkv = (s.n_heads + 2 * s.n_kv_heads) * s.d_head
-    if s.biases == "qkv":
-        return s.n_layers * qkv
-    mlp = (2 if s.gated else 1) * s.d_ff + s.d_model
-    return s.n_layers * (qkv + s.d_model + mlp)
-
-
-def cache_bytes(s: Sizes, seq: int, batch: int = 1, bytes_per_value: int = 2) -> int:
-    """Bytes of keys and values of `batch` rows of `seq` tokens.
-
-    A layer keeps 2 n_kv_heads d_head numbers a token, with latent attention kv_rank + d_rope; a
-    windowed layer keeps no more than `window` tokens.
-    """
-    a_token = s.kv_rank + s.d_rope if s.latent else 2 * s.n_kv_heads * s.d_head
-    windowed = s.n_layers - s.full_layers if s.window else 0
-    tokens = windowed * min(s.window or seq, seq) + (s.n_layers - windowed) * seq
-    return batch * tokens * a_token * bytes_per_value

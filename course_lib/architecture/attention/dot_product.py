@@ -1,4 +1,4 @@
-"""Grouped-query attention written out and through torch's kernel, and the key-value cache.
+"""Grouped-query attention written out, the mask as torch's kernel wants it, and the cache.
 
 A mask is boolean, True where the query may look at the key. Softmax needs at least one True in
 every row: each mask here keeps the diagonal. A mask of numbers, one for each head, is added to the
@@ -11,7 +11,6 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from course_lib.architecture.ops import softmax
 
@@ -45,28 +44,26 @@ def plain_attention(
     v: Float[Tensor, "batch n_kv_heads k d_value"],
     mask: Mask | None = None,
 ) -> Float[Tensor, "batch n_heads q d_value"]:
-    """softmax(Q K^T / sqrt(d_head)) V, written out: the equation the fast version must equal."""
+    """softmax(Q K^T / sqrt(d_head)) V, written out: the equation that torch's kernel must equal.
+
+    The model calls the kernel, `torch.nn.functional.scaled_dot_product_attention`, which never
+    writes the q x k matrix to memory (FlashAttention: Dao et al. 2022). In float32 on a CPU it was
+    faster than this at every size we tried.
+    """
     weights = attention_weights(q, k, mask)
     grouped = rearrange(weights, "b (kv group) q k -> b kv group q k", kv=k.shape[1])
     mixed = torch.einsum("b h g q k, b h k d -> b h g q d", grouped, v)
     return rearrange(mixed, "b kv group q d -> b (kv group) q d")
 
 
-def attention(
-    q: Float[Tensor, "batch n_heads q d_head"],
-    k: Float[Tensor, "batch n_kv_heads k d_head"],
-    v: Float[Tensor, "batch n_kv_heads k d_value"],
-    mask: Mask | None = None,
-) -> Float[Tensor, "batch n_heads q d_value"]:
-    """`plain_attention` through torch's kernel, which never writes the q x k matrix to memory.
+def kernel_mask(mask: Mask | None, dtype: torch.dtype) -> Tensor | None:
+    """The mask as torch's kernel takes it: an axis for the heads, numbers in the queries' dtype.
 
-    No mask means every query sees every key. The kernel's method is FlashAttention (Dao et al.
-    2022). In float32 on a CPU it was faster than the written-out one at every size we tried.
+    No mask means that every query sees every key.
     """
-    _check_heads(q, k)
-    if mask is not None:
-        mask = _per_head(mask) if mask.dtype == torch.bool else mask.to(q.dtype)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+    if mask is None:
+        return None
+    return _per_head(mask) if mask.dtype == torch.bool else mask.to(dtype)
 
 
 @runtime_checkable  # lets the type checker of the tests look for the two members

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.architecture.attention.dot_product import Cache, attention
+from course_lib.architecture.attention.dot_product import Cache, kernel_mask
 from course_lib.architecture.ops import rms_norm, rope
 
 
@@ -41,7 +41,9 @@ def expanded_attention(
     k_nope = torch.einsum("b k r, h d r -> b h k d", latent[:, 0], w_uk)
     v = torch.einsum("b k r, h d r -> b h k d", latent[:, 0], w_uv)
     k = torch.cat((k_nope, k_rope.expand(-1, k_nope.shape[1], -1, -1)), dim=-1)
-    return attention(torch.cat((q_nope, q_rope), dim=-1), k, v, mask)
+    q = torch.cat((q_nope, q_rope), dim=-1)
+    mask = kernel_mask(mask, q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
 
 
 def absorbed_attention(
@@ -64,7 +66,7 @@ def absorbed_attention(
         torch.cat((q_latent, q_rope), dim=-1),
         torch.cat((latent, k_rope), dim=-1),
         latent,
-        attn_mask=None if mask is None else mask.unsqueeze(-3),
+        attn_mask=kernel_mask(mask, latent.dtype),
         scale=(q_nope.shape[-1] + q_rope.shape[-1]) ** -0.5,
         enable_gqa=True,
     )

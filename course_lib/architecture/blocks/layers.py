@@ -8,8 +8,9 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from course_lib.architecture.attention.dot_product import Cache, Mask, attention
+from course_lib.architecture.attention.dot_product import Cache, Mask, kernel_mask
 from course_lib.architecture.attention.latent import LatentAttention
 from course_lib.architecture.blocks.feedforward import MLP, SwiGLU
 from course_lib.architecture.blocks.moe import MoE
@@ -77,7 +78,8 @@ class Attention(nn.Module):
         q, k = qk.split([self.n_heads, self.n_kv_heads], dim=1)
         if cache is not None:
             k, v = cache.update(self.layer, k, v)
-        mixed = attention(q, k, v, mask)
+        mask = kernel_mask(mask, q.dtype)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
         return self.out(rearrange(mixed, "b h seq d -> b seq (h d)"))
 
 

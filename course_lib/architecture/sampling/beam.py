@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.architecture.sampling.decoding import Rows
-from course_lib.architecture.sampling.generate import check_request
+from course_lib.architecture.sampling.sequences import Sequences, check_request
 
 Stopping = bool | str  # True, False or "never"
 
@@ -50,10 +49,10 @@ def beam_search(
     # At most one candidate a beam and stop id is finished, so this many leave n_beams running.
     a_beam = max(2, 1 + len(stop_ids))
     _check(n_beams, model.config.vocab_size // a_beam, length_penalty, early_stopping)
-    rows, stops = Rows(model, [prompt]), set(stop_ids)
+    texts, stops = Sequences(model, [prompt]), set(stop_ids)
     running, finished = [Hypothesis((), 0.0)], []
     for length in range(1, max_new_tokens + 1):
-        log_p = _log_p(rows, running)
+        log_p = _log_p(texts, running)
         top = log_p.flatten().topk(n_beams * a_beam)
         if length == max_new_tokens:
             stops = set(range(log_p.shape[1]))  # whatever comes now ends a text
@@ -64,8 +63,8 @@ def beam_search(
             running, finished, n_beams, length, max_new_tokens, length_penalty, early_stopping
         ):
             break
-        rows.keep(torch.tensor(parents, device=rows.tokens.device))
-        rows.append(torch.tensor([h.tokens[-1] for h in running], device=rows.tokens.device))
+        texts.keep(torch.tensor(parents, device=model.device))
+        texts.append(torch.tensor([h.tokens[-1] for h in running], device=model.device))
     return finished
 
 
@@ -91,9 +90,9 @@ def _sort_out(
     return parents, running, ended
 
 
-def _log_p(rows: Rows, running: list[Hypothesis]) -> Tensor:
+def _log_p(texts: Sequences, running: list[Hypothesis]) -> Tensor:
     """log p of each running text with each token after it: [running, vocab]."""
-    next_log_p = rows.logits().log_softmax(-1)
+    next_log_p = texts.next_logits().log_softmax(-1)
     so_far = torch.tensor([h.log_p for h in running], device=next_log_p.device)
     return next_log_p + so_far.unsqueeze(1)
 

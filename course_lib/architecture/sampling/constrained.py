@@ -70,9 +70,9 @@ class TokenMasks:
 
 
 class GrammarConstraint:
-    """One text on its way through a language: a `decoding.Constraint`.
+    """One text on its way through a language: a `generate.Constraint`.
 
-    What `decode` writes under it is always a whole text of the language, whatever the model says
+    What `generate` writes under it is always a whole text of the language, whatever the model says
     and however few tokens there are: a token is allowed only if the text can be finished after it
     within the tokens left. Where even the shortest text doesn't fit, a ValueError says so.
     """

@@ -1,4 +1,4 @@
-"""What may be drawn next: the filters that `generate.filter_logits` lacks, and all in order.
+"""What may be drawn next: one filter at a time, then all of them in order.
 
 Every filter maps logits to logits: a token that may not be drawn gets -inf, the others keep theirs.
 """
@@ -9,7 +9,29 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.architecture.sampling.generate import check, check_choice, filter_logits
+
+def filter_logits(
+    logits: Float[Tensor, "batch vocab"],
+    temperature: int | float = 1.0,
+    top_k: int | None = None,
+    top_p: int | float | None = None,
+) -> Float[Tensor, "batch vocab"]:
+    """Divide by the temperature, then set the logits that may not be drawn to -inf.
+
+    top_k keeps the k largest (Fan et al. 2018). top_p keeps the fewest whose probabilities reach
+    p, at least one (Holtzman et al. 2020, section 3.1). In that order, as `transformers` does.
+    """
+    logits = logits / temperature
+    if top_k is not None and top_k < logits.shape[-1]:
+        smallest = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < smallest, float("-inf"))
+    if top_p is not None and top_p < 1.0:
+        ordered, index = logits.sort(dim=-1, descending=True)
+        probabilities = ordered.softmax(-1)
+        before = probabilities.cumsum(-1) - probabilities  # mass of the more likely ones
+        dropped = (before >= top_p).scatter(-1, index, before >= top_p)
+        logits = logits.masked_fill(dropped, float("-inf"))
+    return logits
 
 
 def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor, "batch vocab"]:
@@ -18,7 +40,7 @@ def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor,
     The cut moves with the model's certainty: high where one token stands out, low where many are
     about equal. Source: Nguyen et al. 2024. Raises ValueError unless 0 <= p <= 1.
     """
-    check("min_p", p, 0 <= p <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
+    _check("min_p", p, 0 <= p <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
     probabilities = logits.softmax(-1)
     threshold = p * probabilities.amax(-1, keepdim=True)
     return logits.masked_fill(probabilities < threshold, float("-inf"))
@@ -34,7 +56,7 @@ def typical(
     Meister et al. 2023 (locally typical sampling). Raises ValueError unless
     0 < mass <= 1.
     """
-    check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
+    _check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
     if mass == 1:
         return logits
     log_p = logits.log_softmax(-1)
@@ -56,7 +78,7 @@ def repetition_penalty(
     would raise it. The effect depends on where zero lies, which the softmax doesn't: adding a
     constant to all logits changes what the penalty does. Raises ValueError unless penalty > 0.
     """
-    check("repetition_penalty", penalty, penalty > 0, "more than 0; 1 changes nothing")
+    _check("repetition_penalty", penalty, penalty > 0, "more than 0; 1 changes nothing")
     punished = torch.where(logits > 0, logits / penalty, logits * penalty)
     return torch.where(seen, punished, logits)
 
@@ -85,13 +107,19 @@ class Filters:
     repetition_penalty: int | float = 1.0
 
     def __post_init__(self) -> None:
-        check_choice(self.temperature, self.top_k, self.top_p)
+        heat, nucleus = self.temperature, self.top_p
         least, mass, penalty = self.min_p, self.typical_p, self.repetition_penalty
+        _check("temperature", heat, 0 <= heat < float("inf"), "0 (greedy) or more")
+        if self.top_k is not None:
+            whole = isinstance(self.top_k, int) and self.top_k >= 1
+            _check("top_k", self.top_k, whole, "a whole number from 1")
+        if nucleus is not None:
+            _check("top_p", nucleus, 0 < nucleus <= 1, "more than 0, up to 1 (keeps all)")
         if least is not None:
-            check("min_p", least, 0 <= least <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
+            _check("min_p", least, 0 <= least <= 1, "0 (keeps all) to 1 (keeps the likeliest)")
         if mass is not None:
-            check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
-        check("repetition_penalty", penalty, 0 < penalty < float("inf"), "more than 0, and finite")
+            _check("typical_p", mass, 0 < mass <= 1, "more than 0, up to 1 (keeps all)")
+        _check("repetition_penalty", penalty, 0 < penalty < float("inf"), "more than 0, and finite")
 
     @property
     def greedy(self) -> bool:
@@ -127,3 +155,11 @@ class Filters:
         if self.greedy:
             return kept.argmax(-1)
         return torch.multinomial(kept.softmax(-1), 1, generator=generator).squeeze(1)
+
+
+def _check(name: str, value: object, accepted: bool, expected: str) -> None:
+    if not accepted:
+        raise ValueError(f"{name} is {value}, expected {expected}")
+
+
+GREEDY = Filters(temperature=0)

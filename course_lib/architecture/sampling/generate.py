@@ -1,172 +1,172 @@
-"""Choosing tokens: temperature, top-k, top-p, and batched generation."""
+"""Writing: the one loop by which the course's models continue texts, batched and cached.
 
-from collections.abc import Sequence
+`stream` is the loop. `generate` runs it to the end for one batch, `complete` for any number of
+prompts; a server takes its tokens as they come. `beam` searches over the same `Sequences`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 
-from course_lib.architecture.attention.dot_product import GrowingCache
-from course_lib.architecture.attention.masks import causal_mask
+from course_lib.architecture.attention.dot_product import Cache, GrowingCache
 from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.filters import GREEDY, Filters, seen_tokens
+from course_lib.architecture.sampling.sequences import Sequences, check_request
+
+MAX_NEW_TOKENS = 64  # of a reply in every exam: the longest right one of the micro-world takes 41
 
 
-def filter_logits(
-    logits: Float[Tensor, "batch vocab"],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> Float[Tensor, "batch vocab"]:
-    """Divide by the temperature, then set the logits that may not be drawn to -inf.
+@runtime_checkable
+class Constraint(Protocol):
+    """What one text may still write. `constrained.GrammarConstraint` is one."""
 
-    top_k keeps the k largest (Fan et al. 2018). top_p keeps the fewest whose probabilities reach
-    p, at least one (Holtzman et al. 2020, section 3.1). In that order, as `transformers` does.
-    """
-    logits = logits / temperature
-    if top_k is not None and top_k < logits.shape[-1]:
-        smallest = logits.topk(top_k, dim=-1).values[:, -1:]
-        logits = logits.masked_fill(logits < smallest, float("-inf"))
-    if top_p is not None and top_p < 1.0:
-        ordered, index = logits.sort(dim=-1, descending=True)
-        probabilities = ordered.softmax(-1)
-        before = probabilities.cumsum(-1) - probabilities  # mass of the more likely ones
-        dropped = (before >= top_p).scatter(-1, index, before >= top_p)
-        logits = logits.masked_fill(dropped, float("-inf"))
-    return logits
+    def allowed(self, tokens_left: int) -> Bool[Tensor, " vocab"]:
+        """True for the tokens that may come next, when so many may still be written."""
+
+    def advance(self, token: int) -> None:
+        """Take note of the token that was chosen."""
 
 
-def next_tokens(
-    logits: Float[Tensor, "batch vocab"],
-    temperature: float = 0.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+def stream(
+    model: Decoder,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    stop_ids: Sequence[int] = (),
+    filters: Filters = GREEDY,
+    constraints: Sequence[Constraint] | None = None,
     generator: torch.Generator | None = None,
-) -> Int[Tensor, " batch"]:
-    """The most likely token at temperature 0 (greedy), else a draw from the filtered softmax."""
-    if temperature == 0.0:
-        return logits.argmax(-1)
-    probabilities = filter_logits(logits, temperature, top_k, top_p).softmax(-1)
-    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+    cache: Cache | None = None,
+    drop_above: float = 0.5,
+) -> Iterator[list[tuple[int, int]]]:
+    """At each step, (number of the prompt, its new token) for every text that isn't finished.
+
+    A step: the model's logits, then the constraint's mask, then the filters, then the choice. A
+    text is finished by a stop id, which is its last token, or by the limit. constraints: one a
+    prompt. A mask only removes tokens: the logits of those that may come go to the filters as the
+    model gave them.
+
+    drop_above: finished texts leave the batch once they are more than this share of it. To leave
+    costs a copy of the cache, to stay costs computing for nothing. A text that has left takes no
+    random number, so draws depend on it. With constraints they leave at once.
+
+    Inference mode belongs to the thread, and a server may resume this on another one, so it is
+    entered anew for each step and never held across a `yield`.
+    """
+    check_request(model, prompts, max_new_tokens)
+    if constraints is not None and len(constraints) != len(prompts):
+        raise ValueError(f"{len(constraints)} constraints, expected one a prompt: {len(prompts)}")
+    if cache is None:
+        cache = GrowingCache(max(map(len, prompts)) + max_new_tokens)
+    if cache.length:
+        raise ValueError(f"the cache holds {cache.length} tokens, expected an empty one")
+    texts, stops = Sequences(model, prompts, cache), set(stop_ids)
+    rows = list(range(len(prompts)))  # which prompt each row of the batch continues
+    finished: set[int] = set()
+    share = drop_above if constraints is None else 0.0
+    for left in range(max_new_tokens, 0, -1):
+        with torch.inference_mode():
+            masks = None if constraints is None else [constraints[i].allowed(left) for i in rows]
+            chosen = _choose(texts, masks, filters, generator)
+        pairs = zip(rows, chosen.tolist(), strict=True)
+        new = [(i, token) for i, token in pairs if i not in finished]
+        if constraints is not None:
+            for i, token in new:
+                constraints[i].advance(token)
+        yield new
+        finished.update(i for i, token in new if token in stops)
+        done = sum(i in finished for i in rows)
+        if done == len(rows) or left == 1:
+            return
+        with torch.inference_mode():
+            texts.append(chosen)
+            if done > share * len(rows):
+                going = [n for n, i in enumerate(rows) if i not in finished]
+                texts.keep(torch.tensor(going, device=chosen.device))
+                rows = [rows[n] for n in going]
 
 
-@torch.inference_mode()
 def generate(
     model: Decoder,
     prompts: Sequence[Sequence[int]],
     *,
     max_new_tokens: int,
     stop_ids: Sequence[int] = (),
-    temperature: float = 0.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    filters: Filters = GREEDY,
+    constraints: Sequence[Constraint] | None = None,
     generator: torch.Generator | None = None,
-    use_cache: bool = True,
+    drop_above: float = 0.5,
 ) -> list[list[int]]:
     """Continue every prompt; return the new tokens alone, the stop id included where one came.
 
-    Prompts of unequal length are padded on the left; padding is masked and positions count from
-    each prompt's own first token, so a prompt's greedy answer does not depend on its neighbours.
-    `use_cache=False` recomputes everything at each token: the slow reference.
+    All prompts are one batch; a prompt's greedy answer doesn't depend on the others. See `stream`.
     """
-    check_request(model, prompts, max_new_tokens)
-    check_choice(temperature, top_k, top_p)
-    device = model.embed.weight.device
-    tokens, real = pad_left(prompts, device)
-    stops = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
-    padded = not bool(real.all())
-    rows = torch.arange(len(prompts), device=device)  # which prompt each live row continues
     replies: list[list[int]] = [[] for _ in prompts]
-    written: list[Tensor] = []  # one column a step, for the live rows
-    cache = GrowingCache(tokens.shape[1] + max_new_tokens) if use_cache else None
-
-    done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-    for step in range(max_new_tokens):
-        logits = _last_logits(model, tokens, real if padded else None, cache)
-        chosen = next_tokens(logits, temperature, top_k, top_p, generator)
-        written.append(chosen)
-        done = done | torch.isin(chosen, stops)
-        n_done = int(done.sum())
-        if n_done == len(rows) or step + 1 == max_new_tokens:
-            break
-        tokens = torch.cat((tokens, chosen.unsqueeze(1)), dim=1)
-        real = torch.nn.functional.pad(real, (0, 1), value=True)
-        if 2 * n_done > len(rows):  # drop the finished rows once they are most of the batch
-            _collect(replies, rows, written)
-            live = (~done).nonzero().squeeze(1)
-            rows, tokens, real, done, written = rows[live], tokens[live], real[live], done[live], []
-            if cache is not None:
-                cache.keep(live)
-    _collect(replies, rows, written)
-    return [_cut(reply, set(stop_ids)) for reply in replies]
+    for step in stream(
+        model,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        stop_ids=stop_ids,
+        filters=filters,
+        constraints=constraints,
+        generator=generator,
+        drop_above=drop_above,
+    ):
+        for i, token in step:
+            replies[i].append(token)
+    return replies
 
 
-def pad_left(
-    prompts: Sequence[Sequence[int]], device: torch.device | str | None = None
-) -> tuple[Int[Tensor, "batch seq"], Bool[Tensor, "batch seq"]]:
-    """Token ids with 0 in front of the shorter prompts, and where they are real."""
-    longest = max(len(prompt) for prompt in prompts)
-    rows = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
-    lengths = torch.tensor([len(prompt) for prompt in prompts]).unsqueeze(1)
-    real = torch.arange(longest) >= longest - lengths
-    return torch.tensor(rows, device=device), real.to(device)
+def complete(
+    model: Decoder,
+    prompts: Sequence[Sequence[int]],
+    *,
+    stop_ids: Sequence[int],
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    batch_size: int = 100,
+    filters: Filters = GREEDY,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """`generate` for any number of prompts, in their order; those of like length share a batch.
 
-
-def _last_logits(
-    model: Decoder, tokens: Tensor, real: Tensor | None, cache: GrowingCache | None
-) -> Tensor:
-    """Logits after the last token: feed what the cache has not seen yet (all, without a cache)."""
-    past = 0 if cache is None else cache.length
-    new = tokens[:, past:]
-    if real is None:  # nothing is padded: the model's own mask and positions do
-        return model.unembed(model.hidden(new, cache=cache)[:, -1])
-    seq, window = tokens.shape[1], model.config.sliding_window
-    mask = causal_mask(seq - past, seq, window, device=tokens.device) & real.unsqueeze(1)
-    if past == 0:  # padding looks at itself, so that no row of the softmax is empty
-        mask = mask | torch.eye(seq, dtype=torch.bool, device=tokens.device)
-    positions = (real.cumsum(1) - 1).clamp(min=0)[:, past:]
-    h = model.hidden(new, positions=positions, mask=mask, cache=cache)
-    return model.unembed(h[:, -1])
-
-
-def _collect(replies: list[list[int]], rows: Tensor, written: list[Tensor]) -> None:
-    """Move the written columns into the replies of the rows that wrote them."""
-    if written:
-        columns = torch.stack(written, dim=1).tolist()
-        for row, column in zip(rows.tolist(), columns, strict=True):
-            replies[row].extend(column)
-
-
-def _cut(reply: list[int], stops: set[int]) -> list[int]:
-    """Up to and including the first stop id."""
-    for i, token in enumerate(reply):
-        if token in stops:
-            return reply[: i + 1]
-    return reply
-
-
-def check_request(model: Decoder, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-    """Raise ValueError where there is nothing to continue or no room to write."""
-    empty = [i for i, prompt in enumerate(prompts) if len(prompt) == 0]
-    if not prompts or empty:
-        raise ValueError(f"prompts: {len(prompts)} given, of which {empty} are empty")
-    longest, room = max(len(prompt) for prompt in prompts), model.config.max_seq
-    if max_new_tokens < 1 or longest + max_new_tokens > room:
-        raise ValueError(
-            f"max_new_tokens is {max_new_tokens}, expected 1 to {room - longest}: the longest "
-            f"prompt has {longest} tokens and max_seq is {room}"
+    max_new_tokens: at most so many, fewer where the longest prompt leaves less of the model's
+    context. Raises ValueError for a prompt that leaves no room at all.
+    """
+    longest = max(map(len, prompts), default=0)
+    room = model.config.max_seq - longest
+    if room < 1:
+        raise ValueError(f"a prompt has {longest} tokens: no room for a reply")
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # less padding
+    replies: list[list[int]] = [[] for _ in prompts]
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        new = generate(
+            model,
+            [prompts[i] for i in chosen],
+            max_new_tokens=min(max_new_tokens, room),
+            stop_ids=stop_ids,
+            filters=filters,
+            generator=generator,
         )
+        for i, reply in zip(chosen, new, strict=True):
+            replies[i] = reply
+    return replies
 
 
-def check_choice(temperature: int | float, top_k: int | None, top_p: int | float | None) -> None:
-    """Raise ValueError for a setting that no choice of tokens can have."""
-    check("temperature", temperature, 0 <= temperature < float("inf"), "0 (greedy) or more")
-    if top_k is not None:
-        check("top_k", top_k, isinstance(top_k, int) and top_k >= 1, "a whole number from 1")
-    if top_p is not None:
-        check("top_p", top_p, 0 < top_p <= 1, "more than 0, up to 1 (keeps all)")
-
-
-def check(name: str, value: object, accepted: bool, expected: str) -> None:
-    """Raise ValueError that names the value unless it is ``accepted``."""
-    if not accepted:
-        raise ValueError(f"{name} is {value}, expected {expected}")
+def _choose(
+    texts: Sequences,
+    masks: list[Tensor] | None,
+    filters: Filters,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """One token for each row of the batch."""
+    logits = texts.next_logits()
+    if masks is not None:
+        logits = logits.masked_fill(~torch.stack(masks).to(logits.device), float("-inf"))
+    seen = None
+    if filters.repetition_penalty != 1.0:
+        seen = seen_tokens(texts.tokens, texts.real, logits.shape[-1])
+    return filters.choose(logits, seen, generator)

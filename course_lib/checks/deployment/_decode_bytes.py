@@ -6,7 +6,7 @@ import torch
 
 from course_lib.checks.exercise import Case, Exercise, Property
 
-Told = dict[str, int | float]
+Figures = dict[str, int | float]
 SIZES = (  # layers, query heads, key heads, size of a head, d_ff, vocabulary, bits, batch, context
     ("one layer, 8 bits, one request", 1, 2, 2, 16, 32, 64, 8, 1, 5),
     ("shared key heads, 8 bits, one request", 2, 4, 2, 16, 96, 128, 8, 1, 40),
@@ -43,7 +43,7 @@ def counted(
     batch: int,
     context: int,
     BANDWIDTH: float,
-) -> Told:
+) -> Figures:
     """Build the matrices and the cache as they lie in memory, and add up their bytes."""
     shapes = [(d_model, d_model), (d_kv, d_model), (d_kv, d_model), (d_model, d_model)]
     shapes += [(d_ff, d_model), (d_ff, d_model), (d_model, d_ff)]

@@ -44,9 +44,9 @@ def on_ranks(answer: Callable) -> Callable:
     """``answer`` on one thread a rank: the weights and biases of all ranks after the step."""
 
     def run(weight: Tensor, bias: Tensor, shards: Shards, lr: float, clip: float) -> list:
-        def call(shard: tuple[Tensor, Tensor], wire: Group) -> tuple[Tensor, Tensor]:
+        def call(shard: tuple[Tensor, Tensor], group: Group) -> tuple[Tensor, Tensor]:
             x, targets = (part.clone() for part in shard)
-            return answer(weight.clone(), bias.clone(), x, targets, wire, lr, clip)
+            return answer(weight.clone(), bias.clone(), x, targets, group, lr, clip)
 
         return run_together(call, shards, Group)[0]
 
@@ -58,7 +58,7 @@ def _step(
     bias: Tensor,
     x: Tensor,
     targets: Tensor,
-    wire: Group,
+    group: Group,
     lr: float,
     clip: float,
     *,
@@ -78,13 +78,13 @@ def _step(
     if "clip" in wrong:
         own = _clipped(own, clip)
     for gradient in own if "bias" not in wrong else own[:1]:
-        wire.all_reduce(gradient)
+        group.all_reduce(gradient)
     if "means" in wrong:
         # what isn't summed isn't divided either
-        own = [g / wire.size if i == 0 or "bias" not in wrong else g for i, g in enumerate(own)]
+        own = [g / group.size if i == 0 or "bias" not in wrong else g for i, g in enumerate(own)]
     elif "no division" not in wrong:
         if "own count" not in wrong:
-            wire.all_reduce(count)
+            group.all_reduce(count)
         own = [g / count for g in own]
     if "clip" not in wrong:
         own = _clipped(own, clip)
@@ -98,9 +98,9 @@ def _clipped(gradients: list[Tensor], clip: float) -> list[Tensor]:
 
 
 def _reference(
-    weight: Tensor, bias: Tensor, x: Tensor, targets: Tensor, wire: Group, lr: float, clip: float
+    weight: Tensor, bias: Tensor, x: Tensor, targets: Tensor, group: Group, lr: float, clip: float
 ) -> tuple[Tensor, Tensor]:
-    return _step(weight, bias, x, targets, wire, lr, clip)
+    return _step(weight, bias, x, targets, group, lr, clip)
 
 
 def _with(*wrong: str) -> Callable:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.checks.distributed.ranks import Cable, run_together
+from course_lib.checks.distributed.ranks import ThreadTransport, run_together
 from course_lib.checks.exercise import Case, Exercise
 from course_lib.distributed.collectives import (
     naive_all_reduce,
@@ -36,69 +36,72 @@ def on_threads(answer: Callable) -> Callable:
     """``answer`` on one thread a rank: every rank's result, and the bytes that each rank sent."""
 
     def run(vectors: list[Tensor]) -> tuple[list[Tensor], list[int]]:
-        results, cables = run_together(answer, vectors)
-        return results, [cable.sent_bytes for cable in cables]
+        results, transports = run_together(answer, vectors)
+        return results, [transport.sent_bytes for transport in transports]
 
     return run
 
 
-def _only_first_half(flat: Tensor, wire: Cable) -> Tensor:
+def _only_first_half(flat: Tensor, transport: ThreadTransport) -> Tensor:
     """After the reduce-scatter alone: own chunk summed, the others as they then are."""
-    chunks = list(flat.clone().view(wire.size, -1))
-    chunks[wire.rank].copy_(ring_reduce_scatter(flat, wire))
+    chunks = list(flat.clone().view(transport.size, -1))
+    chunks[transport.rank].copy_(ring_reduce_scatter(flat, transport))
     return torch.cat(chunks)
 
 
-def _whole_vectors(flat: Tensor, wire: Cable) -> Tensor:
+def _whole_vectors(flat: Tensor, transport: ThreadTransport) -> Tensor:
     """Right, but every round carries the whole vector: p - 1 vectors a rank."""
     total, passing, inbox = flat.clone(), flat.clone(), torch.empty_like(flat)
-    for _ in range(wire.size - 1):
-        wire.exchange(passing, (wire.rank + 1) % wire.size, inbox, (wire.rank - 1) % wire.size)
+    right, left = (transport.rank + 1) % transport.size, (transport.rank - 1) % transport.size
+    for _ in range(transport.size - 1):
+        transport.exchange(passing, right, inbox, left)
         total += inbox
         passing = inbox.clone()
     return total
 
 
-def _first_half(flat: Tensor, wire: Cable, rounds: int, add: bool = True) -> list[Tensor]:
+def _first_half(
+    flat: Tensor, transport: ThreadTransport, rounds: int, add: bool = True
+) -> list[Tensor]:
     """The chunks after so many rounds of passing on and adding (or overwriting)."""
-    chunks = list(flat.clone().view(wire.size, -1))
+    chunks = list(flat.clone().view(transport.size, -1))
     inbox = torch.empty_like(chunks[0])
-    right, left = (wire.rank + 1) % wire.size, (wire.rank - 1) % wire.size
+    right, left = (transport.rank + 1) % transport.size, (transport.rank - 1) % transport.size
     for s in range(rounds):
-        outgoing = (wire.rank - s - 1) % wire.size
-        wire.exchange(chunks[outgoing], right, inbox, left)
-        into = chunks[(outgoing - 1) % wire.size]
+        outgoing = (transport.rank - s - 1) % transport.size
+        transport.exchange(chunks[outgoing], right, inbox, left)
+        into = chunks[(outgoing - 1) % transport.size]
         into.copy_(into + inbox if add else inbox)
     return chunks
 
 
-def _one_round_too_many(flat: Tensor, wire: Cable) -> Tensor:
+def _one_round_too_many(flat: Tensor, transport: ThreadTransport) -> Tensor:
     """p rounds of adding: the chunk that is handed round has met its first addend twice."""
-    chunks = _first_half(flat, wire, wire.size)
-    gathered = ring_all_gather(chunks[(wire.rank - 1) % wire.size].clone(), wire)
-    return gathered.view(wire.size, -1).roll(-1, 0).flatten()  # rank r has handed round r - 1
+    chunks = _first_half(flat, transport, transport.size)
+    gathered = ring_all_gather(chunks[(transport.rank - 1) % transport.size].clone(), transport)
+    return gathered.view(transport.size, -1).roll(-1, 0).flatten()  # rank r has handed round r - 1
 
 
-def _one_round_for_nothing(flat: Tensor, wire: Cable) -> Tensor:
+def _one_round_for_nothing(flat: Tensor, transport: ThreadTransport) -> Tensor:
     """p rounds of adding; what is handed round was finished a round before."""
-    chunks = _first_half(flat, wire, wire.size)
-    return ring_all_gather(chunks[wire.rank].clone(), wire)
+    chunks = _first_half(flat, transport, transport.size)
+    return ring_all_gather(chunks[transport.rank].clone(), transport)
 
 
-def _replaced(flat: Tensor, wire: Cable) -> Tensor:
+def _replaced(flat: Tensor, transport: ThreadTransport) -> Tensor:
     """Copies what arrives instead of adding it: chunks travel, nothing is summed."""
-    chunks = _first_half(flat, wire, wire.size - 1, add=False)
-    return ring_all_gather(chunks[wire.rank].clone(), wire)
+    chunks = _first_half(flat, transport, transport.size - 1, add=False)
+    return ring_all_gather(chunks[transport.rank].clone(), transport)
 
 
 _MISTAKES = {
     "You divided by the number of ranks. All-reduce is the sum; averaging is up to the "
-    "caller.": lambda flat, wire: ring_all_reduce(flat, wire) / wire.size,
+    "caller.": lambda flat, transport: ring_all_reduce(flat, transport) / transport.size,
     "You stopped after the first half. Each rank now holds one finished chunk: the second half, "
     "the all-gather, hands the finished chunks round.": _only_first_half,
     "You stopped after the first half, and returned the chunks as they then were: one is finished, "
-    "the others hold sums of some ranks.": lambda flat, wire: torch.cat(
-        _first_half(flat, wire, wire.size - 1)
+    "the others hold sums of some ranks.": lambda flat, transport: torch.cat(
+        _first_half(flat, transport, transport.size - 1)
     ),
     "You returned your own chunk alone. Every rank must return the whole vector, so gather the "
     "chunks.": ring_reduce_scatter,

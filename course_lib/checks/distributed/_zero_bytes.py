@@ -7,7 +7,7 @@ from random import Random
 import torch
 from torch import Tensor
 
-from course_lib.checks.distributed.ranks import Cable, run_together
+from course_lib.checks.distributed.ranks import ThreadTransport, run_together
 from course_lib.checks.exercise import Case, Exercise
 from course_lib.checks.values import close
 from course_lib.distributed.collectives import (
@@ -42,27 +42,27 @@ def _cases(seed: int) -> list[Case]:
 
 
 def _measured(n: int, ranks: int, stage: int, *, STATE_BYTES: int) -> tuple[int, int]:
-    """A step's collectives on as many ranks, over cables that count; and the bytes left lying."""
+    """A step's collectives on as many ranks: the bytes that a rank keeps, and those it sends."""
 
-    def step(rank: int, wire: Cable) -> int:
+    def step(rank: int, transport: ThreadTransport) -> int:
         weights, gradient = (torch.zeros(n, dtype=torch.bfloat16) for _ in range(2))
         shard = padded(weights, ranks).chunk(ranks)[rank].clone()
         if stage == 0:
-            ring_all_reduce(gradient, wire)
+            ring_all_reduce(gradient, transport)
         if stage == 3:
-            ring_all_gather(shard, wire)  # for the forward pass
-            ring_all_gather(shard, wire)  # and again for the backward pass
+            ring_all_gather(shard, transport)  # for the forward pass
+            ring_all_gather(shard, transport)  # and again for the backward pass
         if stage >= 1:
-            own = ring_reduce_scatter(padded(gradient, ranks), wire)
+            own = ring_reduce_scatter(padded(gradient, ranks), transport)
             gradient = own if stage >= 2 else gradient
         if stage in (1, 2):
-            ring_all_gather(shard, wire)  # the weights that the optimizer has moved
+            ring_all_gather(shard, transport)  # the weights that the optimizer has moved
         owned = shard if stage >= 1 else weights
         state = torch.zeros(len(owned) * STATE_BYTES, dtype=torch.uint8)
         return sum(map(_bytes, (shard if stage == 3 else weights, gradient, state)))
 
-    kept, wires = run_together(step, range(ranks))
-    return kept[0], wires[0].sent_bytes
+    kept, transports = run_together(step, range(ranks))
+    return kept[0], transports[0].sent_bytes
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -1,6 +1,6 @@
-"""Ranks as threads, and the cables between them: what an answer of this chapter talks through.
+"""Ranks as threads, and what an answer of this chapter sends its messages through.
 
-Like `course_lib.distributed.local`, but a deadlock is seen at once, and not by a time-out: where
+Like `course_lib.distributed.local`, but a deadlock is seen at once, and not by a timeout: where
 every rank that still runs waits for a message that nobody has sent, none can ever come.
 """
 
@@ -13,13 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.distributed.collectives import Wire
-from course_lib.distributed.local import Silence
+from course_lib.distributed.collectives import Transport
 
-PATIENCE = 30.0  # seconds: for a rank whose process died, not for deadlocks
+TIMEOUT = 30.0  # seconds: for a rank whose process died, not for deadlocks
 
 
-class Post:
+class Deadlock(RuntimeError):
+    """A rank waits for a message that nobody will send."""
+
+
+class Mailboxes:
     """The messages on their way between ranks, and who waits for one from whom."""
 
     def __init__(self, size: int):
@@ -35,14 +38,14 @@ class Post:
             self._changed.notify_all()
 
     def take(self, rank: int, source: int) -> Tensor:
-        """The next message from ``source``. Raises Silence where none can come."""
+        """The next message from ``source``. Raises Deadlock where none can come."""
         with self._changed:
             self._waiting[rank] = source
             self._changed.notify_all()  # this may have been the last rank that could have sent
             try:
                 while not self._boxes[source, rank]:
-                    if self._stuck() or not self._changed.wait(PATIENCE):
-                        raise Silence(
+                    if self._stuck() or not self._changed.wait(TIMEOUT):
+                        raise Deadlock(
                             f"rank {rank} waits for a message from rank {source} that was never "
                             "sent"
                         )
@@ -61,15 +64,15 @@ class Post:
         return all(r in waiting and not self._boxes[waiting[r], r] for r in self._running)
 
 
-class Cable(Wire):
-    """One rank's end of the post: single messages, with every byte counted."""
+class ThreadTransport(Transport):
+    """One rank's transport: single messages through the mailboxes, with every byte counted."""
 
     REMOTE = ("exchange", "send", "receive")
     REMOTE_READ = ("rank", "size")
 
-    def __init__(self, rank: int, size: int, post: Post):
+    def __init__(self, rank: int, size: int, mailboxes: Mailboxes):
         super().__init__(rank=rank, size=size)
-        self._post = post
+        self._mailboxes = mailboxes
 
     def exchange(self, out: Tensor, to: int, into: Tensor, source: int) -> None:
         """Send ``out`` to rank ``to`` while receiving from ``source`` into ``into``."""
@@ -80,14 +83,14 @@ class Cable(Wire):
         """Put a copy of ``out`` on its way."""
         self._peer(to)
         self._tensor(out)
-        self._post.put(self.rank, to, out.detach().clone())
+        self._mailboxes.put(self.rank, to, out.detach().clone())
         self._count(out)
 
     def receive(self, into: Tensor, source: int) -> None:
         """Copy the next message from ``source`` into ``into``, which must have its shape."""
         self._peer(source)
         self._tensor(into)
-        message = self._post.take(self.rank, source)
+        message = self._mailboxes.take(self.rank, source)
         if message.shape != into.shape:
             raise ValueError(
                 f"rank {self.rank} has room for {tuple(into.shape)}, rank {source} sent "
@@ -103,11 +106,11 @@ class Cable(Wire):
     def _tensor(self, value: Any) -> None:
         if not isinstance(value, Tensor):
             kind = type(value).__name__
-            raise ValueError(f"rank {self.rank} gave the wire a {kind}, expected a tensor")
+            raise ValueError(f"rank {self.rank} gave a {kind}, expected a tensor")
 
 
-class Group(Cable):
-    """A cable that knows one thing alone: the sum over the ranks."""
+class Group(ThreadTransport):
+    """All ranks together: an answer may ask for the sum over them, and nothing else."""
 
     REMOTE = ("all_reduce",)
 
@@ -126,24 +129,26 @@ class Group(Cable):
 
 
 def run_together(
-    call: Callable[[Any, Cable], Any], inputs: Sequence[Any], kind: type[Cable] = Cable
-) -> tuple[list[Any], list[Cable]]:
-    """``call(inputs[r], cable_r)`` on every rank r at once: the answers, and the cables.
+    call: Callable[[Any, ThreadTransport], Any],
+    inputs: Sequence[Any],
+    kind: type[ThreadTransport] = ThreadTransport,
+) -> tuple[list[Any], list[ThreadTransport]]:
+    """``call(inputs[r], transports[r])`` on every rank r at once: the answers, and the transports.
 
     Where ranks fail, raises the first error that isn't merely the wait for another failed rank.
     """
-    post = Post(len(inputs))
-    cables = [kind(rank, len(inputs), post) for rank in range(len(inputs))]
+    mailboxes = Mailboxes(len(inputs))
+    transports = [kind(rank, len(inputs), mailboxes) for rank in range(len(inputs))]
 
     def one(rank: int) -> Any:
         try:
-            return call(inputs[rank], cables[rank])
+            return call(inputs[rank], transports[rank])
         finally:
-            post.leave(rank)
+            mailboxes.leave(rank)
 
     with ThreadPoolExecutor(max(len(inputs), 1)) as pool:
         running = [pool.submit(one, rank) for rank in range(len(inputs))]
         errors = [error for future in running if (error := future.exception())]
-    for error in sorted(errors, key=lambda e: isinstance(e, Silence)):
+    for error in sorted(errors, key=lambda e: isinstance(e, Deadlock)):
         raise error
-    return [future.result() for future in running], cables
+    return [future.result() for future in running], transports

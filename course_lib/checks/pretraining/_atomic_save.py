@@ -18,7 +18,7 @@ class Disk:
     Renaming and removing are each one step, which happens whole or not at all. ``capacity``: bytes.
     """
 
-    # What an answer may call, also from behind the grader's wall.
+    # What an answer may call, also from the grader's sandbox.
     REMOTE = ("write", "sync", "rename", "remove", "read", "names")
 
     def __init__(self, capacity: int = 1_000, old: bytes = b"the old state of the run"):

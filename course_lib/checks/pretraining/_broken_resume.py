@@ -22,7 +22,7 @@ def _cases(seed: int) -> list[Case]:
     def case(what: str, step: int, steps: int, *sizes: int, fresh=False, edge=False) -> Case:
         state, batches = _state(step, sizes[0], generator), _batches(*sizes, generator)
         if fresh:
-            state |= {name: torch.zeros_like(state[name]) for name in ("mean", "square")}
+            state |= {name: torch.zeros_like(state[name]) for name in ("exp_avg", "exp_avg_sq")}
         return Case(what, (state, batches, steps, LR, WARMUP), edge)
 
     return [
@@ -36,9 +36,9 @@ def _cases(seed: int) -> list[Case]:
 
 
 def _state(step: int, vocab: int, generator: torch.Generator) -> State:
-    weight, mean = torch.randn(2, vocab, vocab, generator=generator)
-    square = 0.01 + 0.05 * torch.rand(vocab, vocab, generator=generator)
-    return {"step": step, "weight": weight, "mean": 0.1 * mean, "square": square}
+    weight, exp_avg = torch.randn(2, vocab, vocab, generator=generator)
+    exp_avg_sq = 0.01 + 0.05 * torch.rand(vocab, vocab, generator=generator)
+    return {"step": step, "weight": weight, "exp_avg": 0.1 * exp_avg, "exp_avg_sq": exp_avg_sq}
 
 
 def _batches(vocab: int, count: int, tokens: int, generator: torch.Generator) -> Batches:
@@ -60,20 +60,25 @@ def _run(
 ) -> tuple[State, list[float]]:
     """Adam with a warm-up, from where the state stands; one thing to get wrong at a time."""
     begun, weight = state["step"], state["weight"]
-    mean, square = (state[n] if moments else 0 * state[n] for n in ("mean", "square"))
+    exp_avg, exp_avg_sq = (state[n] if moments else 0 * state[n] for n in ("exp_avg", "exp_avg_sq"))
     losses = []
     for made in range(steps):
         inputs, targets = batches[place(begun, made) % len(batches)]
         leaf = weight.detach().clone().requires_grad_()
         loss = F.cross_entropy(leaf[inputs], targets)
         (grad,) = torch.autograd.grad(loss, leaf)
-        mean = BETA1 * mean + (1 - BETA1) * grad
-        square = BETA2 * square + (1 - BETA2) * grad**2
+        exp_avg = BETA1 * exp_avg + (1 - BETA1) * grad
+        exp_avg_sq = BETA2 * exp_avg_sq + (1 - BETA2) * grad**2
         t = time(begun, made)
-        step = mean / (1 - BETA1**t) / ((square / (1 - BETA2**t)).sqrt() + EPS)
+        step = exp_avg / (1 - BETA1**t) / ((exp_avg_sq / (1 - BETA2**t)).sqrt() + EPS)
         weight = weight - lr * min(1.0, t / warmup) * step
         losses.append(loss.item())
-    state = {"step": returned(begun, steps), "weight": weight, "mean": mean, "square": square}
+    state = {
+        "step": returned(begun, steps),
+        "weight": weight,
+        "exp_avg": exp_avg,
+        "exp_avg_sq": exp_avg_sq,
+    }
     return state, losses
 
 

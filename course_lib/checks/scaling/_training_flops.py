@@ -99,7 +99,7 @@ def _six_nd(config: dict, rows: int, seq: int) -> int:
 _MISTAKES = {
     "You counted the forward pass alone. The backward pass makes two products for each of its: one "
     "for the gradient of the input, one for that of the weight.": _changed(passes=1),
-    "You took the backward pass for as dear as the forward one. It makes two products for each: "
+    "You took the backward pass for as costly as the forward one. It makes two products for each: "
     "three passes' worth in all, not two.": _changed(passes=2),
     "You count one FLOP a weight and token. A product multiplies *and* adds: 2.": _changed(
         a_weight=1

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from course_lib.checks.exercise import Case, Exercise
 from course_lib.checks.faults import left_over
-from course_lib.sft.masking import IGNORED
+from course_lib.pretraining.loss import IGNORE
 
 Example = tuple[list[int], list[int]]
 Batch = dict[str, Tensor]
@@ -51,17 +51,17 @@ def _collate(
     """Labels stand at the place of their token: the model shifts. Right by default."""
     width = max(len(prompt) + len(reply) for prompt, reply in examples)
     ids = torch.full((len(examples), width), eos_id)
-    labels = ids if not masks_padding else torch.full_like(ids, IGNORED)
+    labels = ids if not masks_padding else torch.full_like(ids, IGNORE)
     labels = labels.clone()
     for i, (prompt, reply) in enumerate(examples):
         tokens = torch.tensor([*prompt, *reply])
         ids[i, : len(tokens)] = labels[i, : len(tokens)] = tokens
         if masks_prompt:
-            labels[i, : len(prompt)] = IGNORED
+            labels[i, : len(prompt)] = IGNORE
     if masks_by_id:
-        labels[labels == eos_id] = IGNORED
+        labels[labels == eos_id] = IGNORE
     for _ in range(shifts):
-        labels = torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], IGNORED)], dim=1)
+        labels = torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], IGNORE)], dim=1)
     return {"input_ids": ids, "labels": labels}
 
 
@@ -93,7 +93,7 @@ _MISTAKES = left_over(_FAULTS, _left) | {
 def _shifted_right(examples: list[Example], eos_id: int) -> Batch:
     batch = _collate(examples, eos_id)
     labels = batch["labels"]
-    first = torch.full_like(labels[:, :1], IGNORED)
+    first = torch.full_like(labels[:, :1], IGNORE)
     return batch | {"labels": torch.cat([first, labels[:, :-1]], dim=1)}
 
 

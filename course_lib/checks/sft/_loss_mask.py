@@ -3,7 +3,8 @@
 import random
 
 from course_lib.checks.exercise import Case, Exercise
-from course_lib.sft.masking import IGNORED, answer_only
+from course_lib.pretraining.loss import IGNORE
+from course_lib.sft.masking import answer_only
 
 Tokens = list[int]
 Pair = tuple[Tokens, Tokens]
@@ -56,20 +57,20 @@ def _everything(prompt: Tokens, reply: Tokens) -> Pair:
 
 def _without_end(prompt: Tokens, reply: Tokens) -> Pair:
     inputs, targets = answer_only(prompt, reply)
-    return inputs, [*targets[:-1], IGNORED]
+    return inputs, [*targets[:-1], IGNORE]
 
 
 def _not_shifted(prompt: Tokens, reply: Tokens) -> Pair:
-    return [*prompt, *reply], [IGNORED] * len(prompt) + reply
+    return [*prompt, *reply], [IGNORE] * len(prompt) + reply
 
 
 def _not_shifted_but_cut(prompt: Tokens, reply: Tokens) -> Pair:
-    return [*prompt, *reply][:-1], ([IGNORED] * len(prompt) + reply)[:-1]
+    return [*prompt, *reply][:-1], ([IGNORE] * len(prompt) + reply)[:-1]
 
 
 def _one_late(prompt: Tokens, reply: Tokens) -> Pair:
     inputs, targets = answer_only(prompt, reply)
-    targets[len(prompt) - 1] = IGNORED
+    targets[len(prompt) - 1] = IGNORE
     return inputs, targets
 
 
@@ -82,11 +83,11 @@ def _one_early(prompt: Tokens, reply: Tokens) -> Pair:
 
 def _zero_for_ignored(prompt: Tokens, reply: Tokens) -> Pair:
     inputs, targets = answer_only(prompt, reply)
-    return inputs, [0 if t == IGNORED else t for t in targets]
+    return inputs, [0 if t == IGNORE else t for t in targets]
 
 
 def _whole_inputs(prompt: Tokens, reply: Tokens) -> Pair:
-    return [*prompt, *reply], [IGNORED] * (len(prompt) - 1) + reply
+    return [*prompt, *reply], [IGNORE] * (len(prompt) - 1) + reply
 
 
 _MISTAKES = {

@@ -35,15 +35,15 @@ READ = re.compile(
 
 @dataclass(frozen=True)
 class Decoded:
-    """A text, its encoding, who told us, and what the page had declared.
+    """A text, its encoding, who decided it, and what the page had declared.
 
-    `told`: "mark", "content", "server", "page" or "nobody". `wrong`: a declaration was there, and
-    is not what the bytes are. `damaged`: characters that no reading could save, as U+FFFD.
+    `decided_by`: "mark", "content", "server", "page" or "nobody". `wrong`: a declaration was there,
+    and is not what the bytes are. `damaged`: characters that no reading could save, as U+FFFD.
     """
 
     text: str
     charset: str
-    told: str
+    decided_by: str
     declared: str = ""
     wrong: bool = False
     damaged: int = 0
@@ -66,10 +66,10 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
         return _result(data.decode("utf-8"), "utf-8", "content", declared)
     except UnicodeDecodeError:
         pass
-    for told, label in (("server", server), ("page", page)):
+    for decided_by, label in (("server", server), ("page", page)):
         name = python_name(label)
         if name and name != "utf-8":
-            return _result(data.decode(name, "replace"), name, told, declared)
+            return _result(data.decode(name, "replace"), name, decided_by, declared)
     return _result(data.decode("cp1252", "replace"), "cp1252", "nobody", declared)
 
 
@@ -87,6 +87,6 @@ def python_name(label: str) -> str:
     return name if READ.fullmatch(name) else ""
 
 
-def _result(text: str, name: str, told: str, declared: str) -> Decoded:
+def _result(text: str, name: str, decided_by: str, declared: str) -> Decoded:
     wrong = bool(declared) and python_name(declared) != name and not text.isascii()
-    return Decoded(text, name, told, declared, wrong, text.count("\ufffd"))
+    return Decoded(text, name, decided_by, declared, wrong, text.count("\ufffd"))

@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from course_lib.data.mixing.packing import IGNORED, best_fit, epoch_order
+from course_lib.data.mixing.packing import IGNORE, best_fit, epoch_order
 from course_lib.data.mixing.shards import Shards
 
 Piece = tuple[int, int, int]  # document, first token, one past the last
@@ -126,7 +126,7 @@ class PackedLoader:
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
         """The layout of `packing.pack`: every piece between two `<|eos|>`, padding at the end."""
         eos, shape = self.shards.eos_id, (len(rows), self.config.seq_len)
-        inputs, targets = np.full(shape, eos, np.int64), np.full(shape, IGNORED, np.int64)
+        inputs, targets = np.full(shape, eos, np.int64), np.full(shape, IGNORE, np.int64)
         for number, row in enumerate(rows):
             parts = [np.array([eos])]
             for document, start, end in row:

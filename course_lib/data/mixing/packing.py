@@ -18,10 +18,11 @@ from functools import lru_cache
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn import CrossEntropyLoss
 
 from course_lib.data.mixing.shards import Encoder
 
-IGNORED = -100  # the target that cross-entropy leaves out (PyTorch's default ignore_index)
+IGNORE = CrossEntropyLoss().ignore_index  # torch's number, -100, for a target that isn't asked for
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Packed:
     @property
     def tokens(self) -> int:
         """Targets that count in the loss."""
-        return int((self.targets != IGNORED).sum())
+        return int((self.targets != IGNORE).sum())
 
     @property
     def efficiency(self) -> float:
@@ -87,7 +88,7 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
         )
     rows = best_fit([len(doc) + 1 for doc in docs], seq_len)
     inputs = torch.full((len(rows), seq_len), eos_id, dtype=torch.long)
-    targets = torch.full((len(rows), seq_len), IGNORED, dtype=torch.long)
+    targets = torch.full((len(rows), seq_len), IGNORE, dtype=torch.long)
     for row, members in enumerate(rows):
         stream = [eos_id]
         for member in members:

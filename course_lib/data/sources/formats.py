@@ -234,7 +234,7 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant)
 def _parquet(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
     from course_lib.data.sources.parquet import rows  # pyarrow takes half a second to import
 
-    for place, row in rows(path, config.text, config.max_file_bytes):
+    for place, row in rows(path, config.max_file_bytes):
         if isinstance(row, tuple):
             yield Refused(path.name, place, *row)
         else:

@@ -10,8 +10,8 @@ BATCH = 1024
 Fault = tuple[str, str]
 
 
-def rows(path: Path, text: str, cap: int) -> Iterator[tuple[int, dict | Fault]]:
-    """(row from 1, its values or what is wrong with it). `text`: the column that must be UTF-8.
+def rows(path: Path, cap: int) -> Iterator[tuple[int, dict | Fault]]:
+    """(row from 1, its values or what is wrong with it). Strings must be UTF-8.
 
     `cap`: bytes of column data after decompression, as the file's footer declares them.
     """
@@ -22,10 +22,10 @@ def rows(path: Path, text: str, cap: int) -> Iterator[tuple[int, dict | Fault]]:
             yield 1, ("damaged Parquet", _short(error))
         return
     with file:
-        yield from _groups(file, text, cap)
+        yield from _groups(file, cap)
 
 
-def _groups(file: pq.ParquetFile, text: str, cap: int) -> Iterator[tuple[int, dict | Fault]]:
+def _groups(file: pq.ParquetFile, cap: int) -> Iterator[tuple[int, dict | Fault]]:
     size, row = 0, 0
     for group in range(file.metadata.num_row_groups):
         size += file.metadata.row_group(group).total_byte_size
@@ -34,7 +34,7 @@ def _groups(file: pq.ParquetFile, text: str, cap: int) -> Iterator[tuple[int, di
             return
         try:
             for batch in file.iter_batches(BATCH, row_groups=[group]):
-                for values in _batch(batch, text):
+                for values in _batch(batch):
                     row += 1
                     yield row, values
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -42,7 +42,7 @@ def _groups(file: pq.ParquetFile, text: str, cap: int) -> Iterator[tuple[int, di
             return
 
 
-def _batch(batch: pa.RecordBatch, text: str) -> Iterator[dict | Fault]:
+def _batch(batch: pa.RecordBatch) -> Iterator[dict | Fault]:
     for i in range(batch.num_rows):
         try:
             yield {name: batch.column(name)[i].as_py() for name in batch.schema.names}

@@ -46,7 +46,7 @@ class WarcRecord:
 
     @cached_property
     def decoded(self) -> Decoded:
-        """The payload as text, and how its encoding was told."""
+        """The payload as text, and how its encoding was found."""
         return decode(self.payload, self.charset, html=self.kind == "html")
 
     @property

@@ -1,6 +1,6 @@
 """Hostile answers, by theme: what the grader must survive, and is shown to survive.
 
-The tests hold each of them against the wall; `course grade --demo` puts some into its class.
+The tests try each of them on the sandbox; `course grade --demo` puts some into its class.
 """
 
 from course_lib.grading.attacks._attack import CANARY, Attack

@@ -117,7 +117,7 @@ def ANSWER(*given):
 """,
             "wrong",
         ),
-        "patches json and the wire": (
+        "patches json and the serialization": (
             """
 import json, sys
 old = json.dumps
@@ -281,7 +281,7 @@ def ANSWER(*given):
         "raises what the untouched stub raises, dressed up": (
             """
 class NotImplementedError(Exception):
-    told = "passed"
+    remote_traceback = "passed"
     share = 1.0
 def ANSWER(*given):
     raise NotImplementedError("all tests passed")

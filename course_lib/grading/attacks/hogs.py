@@ -104,6 +104,16 @@ def ANSWER(*given):
 HOGS += attacks(
     "hog",
     {
+        "every thread, when imported": (
+            """
+import threading, time
+try:
+    while True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+except RuntimeError: pass
+HONEST
+""",
+            "can't start new thread",
+        ),
         "a memory hog": (
             """
 def ANSWER(*given):

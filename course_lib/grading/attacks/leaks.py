@@ -146,7 +146,7 @@ def ANSWER(*given):
         "shadows torch.py for the next answer": (
             """
 import os, sys
-for name in ("torch.py", "conftest.py", "sitecustomize.py", "usercustomize.py", "wire.py"):
+for name in ("torch.py", "conftest.py", "sitecustomize.py", "usercustomize.py", "serialize.py"):
     open("/tmp/" + name, "w").write("import os; os._exit(0)")
 sys.path.insert(0, "/tmp")
 os.environ["PYTHONPATH"] = "/tmp"

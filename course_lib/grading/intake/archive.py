@@ -26,17 +26,18 @@ class _Entry:
     kind: str  # "file", "folder" or what else it is
 
 
-def read_archive(data: bytes, aside: dict[str, str] | None = None) -> dict[str, bytes]:
+def read_archive(data: bytes, skipped: dict[str, str] | None = None) -> dict[str, bytes]:
     """The files of a zip or tar (plain, gzip, bzip2, xz) by their path inside it.
 
     Raises BadArchive, naming the entry, for links, devices, absolute paths, "..", two entries of
     one name, encrypted entries, and for sizes beyond the limits, announced or real.
 
-    aside: where the zip is a whole class's, one student's odd entry must not stop the others. What
-    is a link, a device, encrypted or too large is left out, and noted here with the reason.
+    skipped: given for the zip of a whole class, where one student's bad entry must not stop the
+    others. A link, a device, and what is encrypted or too large, is then left out and noted here:
+    its name -> why.
     """
     if zipfile.is_zipfile(io.BytesIO(data)):
-        return _read_zip(data, aside)
+        return _read_zip(data, skipped)
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             return _read_tar(archive, len(data))
@@ -44,15 +45,15 @@ def read_archive(data: bytes, aside: dict[str, str] | None = None) -> dict[str, 
         raise BadArchive(f"neither a zip nor a tar that can be read: {error}") from error
 
 
-def _read_zip(data: bytes, aside: dict[str, str] | None) -> dict[str, bytes]:
+def _read_zip(data: bytes, skipped: dict[str, str] | None) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            _check((_zip_entry(info) for info in infos), aside)
+            _check((_zip_entry(info) for info in infos), skipped)
             return {
                 _plain(info.filename): _read(archive.open(info), info.filename)
                 for info in infos
-                if not info.is_dir() and info.filename not in (aside or ())
+                if not info.is_dir() and info.filename not in (skipped or ())
             }
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
         raise BadArchive(f"a zip that can't be read: {error}") from error
@@ -91,15 +92,15 @@ def _tar_entry(info: tarfile.TarInfo) -> _Entry:
     return _Entry(info.name, info.size, None, kind or "a device, pipe or sparse file")
 
 
-def _check(entries: Iterable[_Entry], aside: dict[str, str] | None = None) -> None:
-    """Refuse what an honest archive never holds, or put it aside."""
+def _check(entries: Iterable[_Entry], skipped: dict[str, str] | None = None) -> None:
+    """Refuse what an honest archive never holds, or skip it."""
     seen: set[str] = set()
     total = 0
     for entry in entries:
         if fault := _fault(entry):
-            if aside is None:
+            if skipped is None:
                 raise BadArchive(f"{entry.name!r} {fault}")
-            aside[entry.name] = f"it {fault}"
+            skipped[entry.name] = f"it {fault}"
             continue
         name = _plain(entry.name)
         if name in seen and entry.kind == "file":

@@ -41,10 +41,10 @@ class Found:
 
 @dataclass
 class Collected:
-    """All files, and those put aside: path -> why, in words for the student."""
+    """The files to read, and those that are skipped: path -> why, in words for the student."""
 
     files: list[Found] = field(default_factory=list)
-    aside: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     people: str = ""
 
 
@@ -52,7 +52,7 @@ def collect(submissions: Path) -> Collected:
     """Everything that could be an answer, in order of the paths.
 
     Raises NoSubmissions where there is nothing, and BadArchive where the archive of the whole
-    class is refused; a student's own bad archive is put aside.
+    class is refused; a student's own bad archive is skipped.
     """
     found = Collected()
     if submissions.is_dir():
@@ -60,7 +60,7 @@ def collect(submissions: Path) -> Collected:
             _take(path, file, found)
     elif submissions.is_file() and submissions.name.lower().endswith(ARCHIVES):
         for path, data in sorted(
-            archive.read_archive(submissions.read_bytes(), aside=found.aside).items()
+            archive.read_archive(submissions.read_bytes(), skipped=found.skipped).items()
         ):
             if not is_junk(path):
                 _take(plain_text(path, 400), data, found)
@@ -69,7 +69,7 @@ def collect(submissions: Path) -> Collected:
     else:
         kinds = ", ".join((*SOURCES, *ARCHIVES))
         raise NoSubmissions(f"{submissions}: expected a folder, or a file that ends in {kinds}")
-    if not found.files and not found.aside:
+    if not found.files and not found.skipped:
         raise NoSubmissions(f"{submissions}: no notebook (.ipynb), .py file or archive in it")
     return found
 
@@ -81,11 +81,11 @@ def _walk(root: Path, found: Collected) -> Iterator[tuple[str, Path]]:
             continue
         mode = file.lstat().st_mode
         if stat.S_ISLNK(mode) or any(p.is_symlink() for p in file.parents if root in p.parents):
-            found.aside[path] = "it is a link, which is not followed"
+            found.skipped[path] = "it is a link, which is not followed"
         elif stat.S_ISREG(mode):
             yield path, file
         elif not stat.S_ISDIR(mode):
-            found.aside[path] = "it is a device or a pipe, which is not opened"
+            found.skipped[path] = "it is a device or a pipe, which is not opened"
 
 
 def _take(path: str, source: bytes | Path, found: Collected) -> None:
@@ -104,7 +104,7 @@ def _unpack(outer: Found, found: Collected) -> None:
     try:
         inner = archive.read_archive(outer.read())
     except (archive.BadArchive, OSError) as error:
-        found.aside[outer.path] = f"it was not unpacked: {plain_text(error, 300)}"
+        found.skipped[outer.path] = f"it was not unpacked: {plain_text(error, 300)}"
         return
     for path, data in sorted(inner.items()):
         if path.lower().endswith(SOURCES) and not is_junk(path):

@@ -24,7 +24,7 @@ ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@
 
 
 class Unreadable(ValueError):
-    """A file that can't be taken apart. The message is for the student."""
+    """A file whose cells can't be read. The message is for the student."""
 
 
 @dataclass(frozen=True)

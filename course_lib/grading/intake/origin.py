@@ -120,7 +120,7 @@ def gradescope_people(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def tell_apart(origins: Iterable[Origin]) -> dict[tuple[str, tuple[str, ...]], str]:
-    """(student, ids) -> a name of its own: two students of one name get their number behind it."""
+    """(student, ids) -> a unique name: where two have the same, their number is added to it."""
     keys = dict.fromkeys((o.student, o.ids) for o in origins)
     names: dict[str, int] = {}
     for student, _ in keys:

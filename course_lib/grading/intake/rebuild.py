@@ -1,9 +1,9 @@
 """The source of one answer, put together from a notebook's cells by reading alone.
 
-A notebook is a desk in the middle of work: plots, downloads, checks, dead ends. Taken is what the
-answer's function needs, found by following names: from the cell of the answer any statement, from
-other cells only imports, functions, classes and constants. The rest is blanked, line by line, so
-that what stays is the student's own text.
+A notebook holds work in progress: plots, downloads, checks, dead ends. Kept is what the answer's
+function needs, found by following names: from the cell of the answer any statement, from other
+cells only imports, functions, classes and constants. The rest is blanked, line by line, so that
+what stays is the student's own text.
 """
 
 import ast
@@ -45,7 +45,7 @@ class Statement:
 
 @dataclass
 class Parsed:
-    """A file's cells, taken apart: those that parse, as statements; the others, with the reason."""
+    """A file's cells: those that parse, as statements; the others, with the reason."""
 
     cells: Sequence[Cell]
     texts: dict[int, str] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def parse(cells: Sequence[Cell]) -> Parsed:
 
 
 def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
-    """The answer to an exercise, whose function is called so.
+    """The answer to an exercise. function: what its function is called.
 
     Where the function is defined more than once, the last definition counts, as it does when the
     notebook runs from top to bottom; a stub that was left below an answer doesn't.
@@ -239,7 +239,7 @@ def _course_imports(node: ast.stmt) -> bool:
 
 
 def _is_harmless(node: ast.stmt) -> bool:
-    """What is taken from other cells: imports, definitions, and names given to plain constants."""
+    """Whether this is kept from other cells: imports, definitions, plain constants with a name."""
     if _is_import(node):
         return True
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

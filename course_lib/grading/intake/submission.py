@@ -92,7 +92,7 @@ def read_class(
 def _gather(
     collected: Collected, exercises: Mapping[str, Exercise], whole: str, alone: str
 ) -> dict[str, _Work]:
-    paths = [*(file.path for file in collected.files), *collected.aside]
+    paths = [*(file.path for file in collected.files), *collected.skipped]
     depth = strip_wrapper(set(paths))
     topics = {name.split("/")[1] for name in exercises}
     short = {path: "/".join(path.split("/")[depth:]) for path in paths}
@@ -106,8 +106,8 @@ def _gather(
         student = plain_text(named[found.student, found.ids], 100) or "nameless"
         ids = found.ids + people.get(found.student, ())
         work = works.setdefault(student, _Work(origin=replace(found, ids=ids)))
-        if path in collected.aside:
-            work.problems.append(f"{short[path]}: {collected.aside[path]}")
+        if path in collected.skipped:
+            work.problems.append(f"{short[path]}: {collected.skipped[path]}")
     for file in collected.files:
         found = origins[file.path]
         _read(file, found, works[plain_text(named[found.student, found.ids], 100)], exercises)
@@ -141,12 +141,12 @@ def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exerc
 def claims(
     parsed: Parsed, file: str, exercises: Mapping[str, Exercise]
 ) -> tuple[list[str], list[str]]:
-    """The exercises that a file answers, and what could not be told.
+    """The exercises that a file answers, and what is unclear about that.
 
     By the cells' metadata; where it was stripped, by the function's name, and among exercises that
     ask for a function of the same name by the file's name or its check.
     """
-    marked = {cell.exercise for cell in parsed.cells if cell.exercise in exercises}
+    marked = dict.fromkeys(c.exercise for c in parsed.cells if c.exercise in exercises)
     spoken = {exercises[name].answer for name in marked}
     claimed, unclear = list(marked), []
     by_function: dict[str, list[str]] = {}

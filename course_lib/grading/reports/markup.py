@@ -74,7 +74,7 @@ def table(head: list[str], rows: list[list[object]], numbers: Collection[int] = 
 
 
 def page(title: str, *body: object) -> str:
-    """A whole page in one file, for light and dark, desk and phone."""
+    """A whole page in one file, for light and dark screens, wide and narrow ones."""
     head = joined(
         Safe('<meta charset="utf-8">'),
         Safe('<meta name="viewport" content="width=device-width, initial-scale=1">'),

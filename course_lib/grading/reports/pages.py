@@ -173,7 +173,7 @@ def _misconceptions(results: Sequence[Result]) -> Safe:
     rows = [[n, name, said] for name, said, n in tally.misconceptions(results)[:15]]
     if not rows:
         return tag("p", "None was recognised.")
-    return table(["students", "exercise", "what they were told"], rows, numbers=[0])
+    return table(["students", "exercise", "what the check said"], rows, numbers=[0])
 
 
 def _looks(

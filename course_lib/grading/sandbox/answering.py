@@ -8,7 +8,7 @@ answer that was given a handle asks back while its call is running:
     judge  {"reply": 7, "value": … or "error": …, "changed": {…}}
     answer {"call": 7, "value": … or "error": …, "changed": {…}}
 
-Nothing here is trusted by the judge: a student's code shares the process and may rewrite it.
+The judge trusts nothing of this: a student's code shares the process, and may rewrite it.
 """
 
 import json
@@ -22,7 +22,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from course_lib.grading.sandbox import serialize as wire
+from course_lib.grading.sandbox import serialize
 
 NAME = "your answer"
 BLOCKED = "course_lib"
@@ -53,8 +53,8 @@ def answer(job: dict, source: int, sink: int, gradients: Callable) -> None:
             message = json.loads(line)
             if "reply" in message:
                 talk.replies[message["reply"]].put(message)
-            else:  # a thread each: a harness may have several calls under way
-                threading.Thread(target=talk.call, args=(function, message), daemon=True).start()
+            else:
+                talk.start(function, message)
 
 
 def _load(job: dict, talk: "_Talk") -> Callable | None:
@@ -76,18 +76,18 @@ def _load(job: dict, talk: "_Talk") -> Callable | None:
 
 
 def describe(error: BaseException) -> dict:
-    """The exception, and the answer's own frames as text, with nothing of this file in it."""
-    told = wire.encode_error(error)
+    """The exception, with those frames of its traceback that are the answer's own, as text."""
+    described = serialize.encode_error(error)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == NAME]
     text = "".join(traceback.format_list(frames[-5:]))
     if isinstance(error, SyntaxError) and type(error) in (SyntaxError, IndentationError, TabError):
         text = "".join(traceback.format_exception_only(error)[:-1])
-    told["frames"] = text[-2000:].encode("utf-8", "replace").decode()
-    return told
+    described["frames"] = text[-2000:].encode("utf-8", "replace").decode()
+    return described
 
 
 class _Talk:
-    """The answer's end of the pipe, shared by the threads that run its calls."""
+    """This process's end of the pipe, shared by the threads that run the calls."""
 
     def __init__(self, sink: int, gradients: Callable):
         self.sink, self.gradients = sink, gradients
@@ -101,54 +101,65 @@ class _Talk:
             while data:
                 data = data[os.write(self.sink, data) :]
 
+    def start(self, function: Callable, message: dict) -> None:
+        """A call in a thread of its own: a harness may have several under way.
+
+        An answer that has used up its threads gets no more: that is what its call then raises.
+        Without a word of it the process would end here, and the judge could not name the cause.
+        """
+        try:
+            threading.Thread(target=self.call, args=(function, message), daemon=True).start()
+        except (RuntimeError, MemoryError) as error:
+            self.send({"call": message["call"], "error": describe(error), "changed": {}})
+
     def call(self, function: Callable, message: dict) -> None:
-        """One call: send its value, or what it raised, and what it did to its arguments."""
+        """Run one call. Send its value or exception, and the arguments that it changed."""
         number = self.here.number = message["call"]
         self.replies[number] = queue.SimpleQueue()
         reply: dict[str, Any] = {"call": number}
         try:
-            given = wire.decode(message["arguments"], self.proxy)
-            keywords = wire.decode(message["keywords"], self.proxy)
+            given = serialize.decode(message["arguments"], self.proxy)
+            keywords = serialize.decode(message["keywords"], self.proxy)
             which = message["gradients"]
             run = self.gradients(function, which) if which else function
             try:
-                reply["value"] = wire.encode(run(*given, **keywords), _handle_of)
+                reply["value"] = serialize.encode(run(*given, **keywords), _handle_of)
             except BaseException as error:  # sys.exit() as well
                 reply["error"] = describe(error)
-            reply["changed"] = wire.changes(given, message["arguments"], _handle_of)
+            reply["changed"] = serialize.changes(given, message["arguments"], _handle_of)
         except BaseException as error:  # what it did to its arguments has no plain form
             reply = {"call": number, "error": describe(error), "changed": {}}
         self.send(reply)
 
     def ask(self, handle: int, method: str, arguments: tuple, keywords: dict) -> Any:
-        """A method of an object that lives with the judge."""
+        """Call a method of one of the judge's objects, and wait for its reply."""
         number = getattr(self.here, "number", None)
         if number is None:
             raise RuntimeError(f"call .{method} in the thread that your function was called in")
-        sent = wire.encode(list(arguments), _handle_of)
+        sent = serialize.encode(list(arguments), _handle_of)
         self.send(
             {
                 "call": number,
                 "ask": method,
                 "handle": handle,
                 "arguments": sent,
-                "keywords": wire.encode(keywords, _handle_of),
+                "keywords": serialize.encode(keywords, _handle_of),
             }
         )
         reply = self.replies[number].get()
-        wire.put_back(arguments, reply["changed"], self.proxy)
+        serialize.put_back(arguments, reply["changed"], self.proxy)
         if "error" in reply:
-            raise wire.decode_error(reply["error"], RuntimeError)
-        return wire.decode(reply["value"], self.proxy)
+            raise serialize.decode_error(reply["error"], RuntimeError)
+        return serialize.decode(reply["value"], self.proxy)
 
     def proxy(self, handle: dict) -> Any:
-        """What stands for the judge's object here: the methods that may be called, and no more."""
+        """The stand-in for an object of the judge's: it has the methods that may be called."""
         number = handle["id"]
         if number not in self.proxies:
             methods = {name: self._method(number, name) for name in handle["methods"]}
             self.proxies[number] = type(handle["name"], (_Proxy,), methods)()
         made = self.proxies[number]
-        vars(made).update(wire.decode(handle["reads"]), _handle=handle)
+        vars(made).update(serialize.decode(handle["reads"]), _handle=handle)
         return made
 
     def _method(self, number: int, name: str) -> Callable:
@@ -160,7 +171,7 @@ class _Talk:
 
 
 class _Proxy:
-    """An object of the judge's, as an answer meets it."""
+    """The stand-in for an object of the judge's, whose methods ask the judge."""
 
 
 def _handle_of(value: Any) -> dict | None:

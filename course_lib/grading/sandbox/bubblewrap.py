@@ -1,7 +1,7 @@
-"""A wall around a student's code: bubblewrap, a user of its own, limits, and a system-call filter.
+"""The sandbox: bubblewrap, a user of its own, limits, and a system-call filter.
 
-`command` is the command line of a process behind it. Everything that can be misused is outside: no
-network, no files but the interpreter's (read-only) and a small /tmp. probe.py tries all of it.
+`command` is the command line of a process in it. There is no network in there, and no file but the
+interpreter's (read-only) and a small /tmp. probe.py tries all of this.
 """
 
 import atexit
@@ -62,13 +62,13 @@ DENIED_CALLS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one worker may use. Sizes in bytes; ``wall`` is seconds an exercise.
+    """What one worker may use. Sizes in bytes; ``wall_seconds``: how long an exercise may take.
 
     memory: of one process (address space). resident: of all a worker's processes together.
     """
 
     cpu_seconds: int = 120
-    wall: float | int = 20.0
+    wall_seconds: float | int = 20.0
     start: float | int = 90.0
     memory: int = 4 << 30
     resident: int = 3 << 30
@@ -86,9 +86,9 @@ class NoSandbox(RuntimeError):
 
 
 def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
-    """Drop the user, build the wall, set the limits, run the interpreter with ``program``."""
+    """Change the user, build the sandbox, set the limits, run the interpreter with ``program``."""
     as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
-    wall = [
+    sandbox = [
         "bwrap",
         "--unshare-all",
         "--unshare-user",
@@ -121,7 +121,7 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
         str(seccomp),
     ]
     for name, value in environment().items():
-        wall += ["--setenv", name, value]
+        sandbox += ["--setenv", name, value]
     caps = [
         "prlimit",
         f"--as={limits.memory}",
@@ -132,11 +132,11 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
         "--core=0",
     ]
     python = [sys.executable, "-P", "-s", *program]
-    return [*(as_user if os.geteuid() == 0 else []), *wall, *caps, *python]
+    return [*(as_user if os.geteuid() == 0 else []), *sandbox, *caps, *python]
 
 
 def environment() -> dict[str, str]:
-    """All that a worker gets to see of the environment."""
+    """The environment of a worker: nothing of the judge's own."""
     return {
         "HOME": "/tmp",
         "OMP_NUM_THREADS": "1",

@@ -1,7 +1,8 @@
-"""Limits of a worker's processes together, by the kernel: control groups, version 2, where we may.
+"""Limits for all of a worker's processes together: the kernel's control groups, version 2.
 
-Where they can't be made (no right to, or version 1), `make` gives None: the limits of each process
-hold anyway, and the judge watches the memory of all of them from outside (workers.py).
+Where no group can be made (it isn't allowed, or they are of version 1), `make` returns None. Then
+each process has its own limits all the same, and the judge watches the memory of all of them from
+outside (pool.py).
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from pathlib import Path
 from course_lib.grading.sandbox.bubblewrap import Limits
 
 ROOT = Path("/sys/fs/cgroup")
-OWN = 8  # processes that the wall itself takes
+OWN = 8  # processes of the sandbox itself
 _numbers = itertools.count()
 
 

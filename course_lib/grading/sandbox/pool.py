@@ -1,7 +1,7 @@
-"""The judge's end of the wall: worker processes, and one answer at a time open in each.
+"""Worker processes, seen from the judge: started, watched, ended. Each runs one answer at a time.
 
-A `Worker` belongs to one submission; what it says is not trusted. One thread reads it and deals the
-lines out to the calls that wait for them, so that several calls can be under way at once.
+A `Worker` serves one submission, and nothing that it sends is trusted. A thread reads its lines and
+hands each to the call that waits for it, so that several calls can be under way at once.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ GRACE = 1.0  # seconds that a worker may take to end an answer
 
 
 class Worker:
-    """A sandboxed process that answers run in. `walled=False` leaves the sandbox out."""
+    """A sandboxed process that answers run in. `sandboxed=False`: one without a sandbox."""
 
-    def __init__(self, limits: Limits, walled: bool = True, starter: Any = None):
-        self.limits, self.walled, self.starter = limits, walled, starter
+    def __init__(self, limits: Limits, sandboxed: bool = True, starter: Any = None):
+        self.limits, self.sandboxed, self.starter = limits, sandboxed, starter
         self.process: subprocess.Popen | None = None
         self.session: Session | None = None
         self.reader: threading.Thread | None = None
@@ -55,8 +55,8 @@ class Worker:
     def start(self) -> None:
         """Start the process, without waiting for it. Raises NoSandbox."""
         self.ready = threading.Event()
-        self.group = cgroups.make(self.limits) if self.walled else None
-        given = (self.limits, self.walled, self.group)
+        self.group = cgroups.make(self.limits) if self.sandboxed else None
+        given = (self.limits, self.sandboxed, self.group)
         if self.starter is None:
             self.process = spawn(*given)
         else:
@@ -81,7 +81,7 @@ class Worker:
     def open(
         self, source: str, function: str, seconds: float | int
     ) -> Iterator[tuple[Session, dict]]:
-        """Load an answer; yields the session and its first word. The start isn't in its time.
+        """Load an answer; yields its session and first message. Starting a worker isn't counted.
 
         seconds: that it may keep the judge waiting, all its calls together.
         """
@@ -99,7 +99,7 @@ class Worker:
             self.session = None
 
     def send(self, message: dict) -> None:
-        """One line to the worker; a dead one has ended the session already, or will."""
+        """One line to the worker. If it is dead, `_read` ends the session."""
         data = json.dumps(message).encode() + b"\n"
         with contextlib.suppress(OSError, ValueError, AttributeError):
             self.process.stdin.write(data)
@@ -110,7 +110,7 @@ class Worker:
         if self.session is not None:
             self.session.end(how)
         if self.process is not None:
-            for process in family(self.process.pid) if not self.walled else ():
+            for process in family(self.process.pid) if not self.sandboxed else ():
                 with contextlib.suppress(psutil.Error):
                     process.kill()
             with contextlib.suppress(ProcessLookupError):
@@ -130,7 +130,7 @@ class Worker:
             cgroups.remove(self.group)
 
     def _read(self, process: subprocess.Popen, ready: threading.Event) -> None:
-        """Deal out the worker's lines until it ends; look at its memory now and then."""
+        """Hand on the worker's lines until it ends; look at its memory now and then."""
         stream, buffer, looked = process.stdout.fileno(), b"", time.monotonic()
         while True:
             with contextlib.suppress(OSError, ValueError):
@@ -172,10 +172,10 @@ class Worker:
         return None
 
 
-def spawn(limits: Limits, walled: bool, group: Path | None = None) -> subprocess.Popen:
+def spawn(limits: Limits, sandboxed: bool, group: Path | None = None) -> subprocess.Popen:
     """Start a worker. Raises NoSandbox where bubblewrap or the filter can't be had."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    if not walled:
+    if not sandboxed:
         kept = {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1", "PATH": os.defpath}
         python = [sys.executable, "-P", "-s", *PROGRAM]
         return subprocess.Popen(python, **streams, start_new_session=True, env=kept)
@@ -215,8 +215,8 @@ class Pool:
     are started in one thread that lives as long as the pool.
     """
 
-    def __init__(self, limits: Limits = Limits(), walled: bool = True, ahead: int = 1):  # noqa: B008
-        self.limits, self.walled, self.ahead = limits, walled, ahead
+    def __init__(self, limits: Limits = Limits(), sandboxed: bool = True, ahead: int = 1):  # noqa: B008
+        self.limits, self.sandboxed, self.ahead = limits, sandboxed, ahead
         self.starter = ThreadPoolExecutor(1, thread_name_prefix="grader-start")
         self.waiting: list[Worker] = []
         self.lock = threading.Lock()
@@ -238,7 +238,7 @@ class Pool:
             yield mine
 
     def _fresh(self) -> Worker:
-        made = Worker(self.limits, self.walled, self.starter)
+        made = Worker(self.limits, self.sandboxed, self.starter)
         made.start()
         return made
 

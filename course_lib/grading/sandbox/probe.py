@@ -1,4 +1,4 @@
-"""Try the wall before anyone is graded: each feature, from inside; what is missing, and the remedy.
+"""Try each feature of the sandbox, from inside, before anyone is graded.
 
 `probe()` gives (it holds, what, how to get it) for each; `require()` raises NoSandbox where one
 doesn't hold.
@@ -39,19 +39,21 @@ def fills(path, size):
     held = fails(write)
     os.remove(path)
     return held
-limits, root = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+limits, root, outside = map(json.loads, sys.argv[1:])
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 libc = ctypes.CDLL(None, use_errno=True)
 print(json.dumps({
     "user": os.getuid() == root if root else os.getuid() != 0,
     "capabilities": int(status["CapEff"], 16) == 0 and int(status["NoNewPrivs"]) == 1,
-    "network": fails(lambda: socket.create_connection(("127.0.0.1", 22), timeout=1))
+    "network": os.readlink("/proc/self/ns/net") != outside["net"]
+               and fails(lambda: socket.create_connection(("127.0.0.1", 22), timeout=1))
                and open("/proc/net/dev").read().count(":") <= 1,
     "filesystem": all(fails(lambda p=p: open(p, "w")) for p in
                       ("/x", "/usr/x", "/judge/x", "/dev/x", sys.prefix + "/x")),
     "files": not os.path.exists("/etc/passwd") and not os.path.exists("/sys/kernel"),
     "tmp": fills("/tmp/x", limits["tmp_bytes"]) and fills("/dev/shm/x", limits["shm_bytes"]),
-    "processes": len([n for n in os.listdir("/proc") if n.isdigit()]) < 6,
+    "processes": os.readlink("/proc/self/ns/pid") != outside["pid"]
+                 and len([n for n in os.listdir("/proc") if n.isdigit()]) < 6,
     "namespaces": libc.unshare(0x10000000) == -1 and os.readlink("/proc/self/ns/user") != "",
     "filter": int(status["Seccomp"]) == 2 and libc.ptrace(16, 1, 0, 0) == -1,
     "limits": [resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1] for name in
@@ -76,7 +78,7 @@ FEATURES = {
 
 @cache
 def probe() -> tuple[tuple[bool, str, str], ...]:
-    """(it holds, what, how to get it) for each feature of the wall."""
+    """(it holds, what, how to get it) for each feature of the sandbox."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         packages = sorted({TOOLS[tool] for tool in missing})
@@ -84,9 +86,9 @@ def probe() -> tuple[tuple[bool, str, str], ...]:
     try:
         held, said = _from_inside(Limits())
     except NoSandbox as error:
-        return ((False, "the wall", str(error)),)
+        return ((False, "the sandbox", str(error)),)
     if held is None:
-        return ((False, f"a process behind the wall ({said})", NAMESPACES),)
+        return ((False, f"a process in the sandbox ({said})", NAMESPACES),)
     rows = [(bool(held.get(name)), what, how) for name, (what, how) in FEATURES.items()]
     return ((True, "the programs " + ", ".join(TOOLS), ""), *rows)
 
@@ -99,9 +101,10 @@ def require() -> None:
 
 
 def _from_inside(limits: Limits) -> tuple[dict | None, str]:
-    """What the wall's features say from inside; None, and why, where nothing could be run there."""
+    """Feature -> whether it holds; None, and why, where nothing could be run in the sandbox."""
     expected = USER if os.geteuid() == 0 else 0
-    program = ["-c", INSIDE, json.dumps(vars(limits)), json.dumps(expected)]
+    outside = {name: os.readlink(f"/proc/self/ns/{name}") for name in ("net", "pid")}
+    program = ["-c", INSIDE, *map(json.dumps, (vars(limits), expected, outside))]
     with seccomp_filter() as file:
         try:
             done = subprocess.run(

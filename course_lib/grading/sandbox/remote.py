@@ -1,8 +1,8 @@
-"""An answer behind the wall, as a function: what `Exercise.examine` is given instead of it.
+"""An answer in the sandbox, as a function that `Exercise.examine` can call.
 
-Arguments cross as plain data (wire.py); an object whose class declares ``REMOTE`` (the methods that
-an answer may call) and ``REMOTE_READ`` (plain attributes) crosses as a handle: its methods run
-here, in the thread that made the call, so a harness's objects block whom they would block anyway.
+Arguments are sent as plain data (serialize.py). An object whose class declares ``REMOTE`` (methods
+that an answer may call) and ``REMOTE_READ`` (attributes it may read) is sent as a handle: its
+methods run here, in the thread that called the answer, as they would without a sandbox.
 """
 
 import itertools
@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from course_lib.grading.sandbox import serialize as wire
+from course_lib.grading.sandbox import serialize
 from course_lib.grading.sandbox.pool import Worker
 from course_lib.grading.sandbox.session import Ended, Session
 
@@ -31,16 +31,16 @@ class Remote:
         self.objects: list[Any] = []
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """The answer's value. Raises what it raised, with `told`: the answer's own traceback."""
+        """The answer's value. Raises what it raised, with `remote_traceback`: its own frames."""
         return self._call(arguments, keywords, None)
 
     def with_gradients(self, which: Sequence[int]) -> Callable:
-        """See checks/_gradients.py, which runs over there."""
+        """See checks/gradients.py, which runs in the sandbox."""
 
         def run(*arguments: Any) -> tuple[Any, list]:
             found = self._call(arguments, {}, list(which))
             if not _has_gradients(found, which):
-                raise _told("it sent no gradients")
+                raise _answer_error("it sent no gradients")
             return found
 
         return run
@@ -49,9 +49,9 @@ class Remote:
         number = next(self.numbers)
         box = self.session.inbox(number)
         try:
-            sent = wire.encode(list(arguments), self._handle)
-            named = wire.encode(keywords, self._handle)
-        except wire.Refused as refused:  # the exercise's fault, not the answer's
+            sent = serialize.encode(list(arguments), self._handle)
+            named = serialize.encode(keywords, self._handle)
+        except serialize.Refused as refused:  # the exercise's fault, not the answer's
             self.session.end(f"not gradable: the arguments can't cross: {refused}")
             raise Ended(self.session.ended) from None
         self.worker.send(
@@ -63,13 +63,13 @@ class Remote:
                 self.worker.send({"reply": number, **self._do(message)})
                 continue
             try:
-                wire.put_back(arguments, message.get("changed"), self._object)
+                serialize.put_back(arguments, message.get("changed"), self._object)
                 if "error" in message:
                     raise _raised(message["error"])
-                return wire.decode(message.get("value"), self._object)
-            except wire.Refused as refused:
-                raise _told(f"what your function sent can't be read: {refused}") from None
-        raise _told(f"it asked more than {MAX_ASKS:,} times")
+                return serialize.decode(message.get("value"), self._object)
+            except serialize.Refused as refused:
+                raise _answer_error(f"what your function sent can't be read: {refused}") from None
+        raise _answer_error(f"it asked more than {MAX_ASKS:,} times")
 
     def _do(self, message: dict) -> dict[str, Any]:
         """Call a method that an object of ours declares, for the answer."""
@@ -78,20 +78,20 @@ class Remote:
             if name not in type(target).REMOTE:
                 raise AttributeError(f"{type(target).__name__} has no method {str(name)[:60]!r}")
             sent = message["arguments"]
-            given = wire.decode(sent, self._object)
-            keywords = wire.decode(message["keywords"], self._object)
+            given = serialize.decode(sent, self._object)
+            keywords = serialize.decode(message["keywords"], self._object)
             if not isinstance(given, list) or not isinstance(keywords, dict):
-                raise wire.Refused("no arguments")
+                raise serialize.Refused("no arguments")
             reply: dict[str, Any] = {}
             try:
                 found = getattr(target, name)(*given, **keywords)
-                reply["value"] = wire.encode(found, self._handle)
+                reply["value"] = serialize.encode(found, self._handle)
             except Exception as error:  # an answer may ask for what can't be done
-                reply["error"] = wire.encode_error(error)
-            before = wire.encode(wire.decode(sent, self._object), self._handle)
-            return {**reply, "changed": wire.changes(given, before, self._handle)}
+                reply["error"] = serialize.encode_error(error)
+            before = serialize.encode(serialize.decode(sent, self._object), self._handle)
+            return {**reply, "changed": serialize.changes(given, before, self._handle)}
         except Exception as error:  # nonsense from over there goes back as an error
-            return {"error": wire.encode_error(error), "changed": {}}
+            return {"error": serialize.encode_error(error), "changed": {}}
 
     def _handle(self, value: Any) -> dict | None:
         """The handle under which an object crosses; None for one whose class declares none."""
@@ -104,12 +104,12 @@ class Remote:
             self.objects.append(value)
         reads = {name: getattr(value, name) for name in getattr(type(value), "REMOTE_READ", ())}
         name = type(value).__name__
-        return {"id": at, "name": name, "methods": list(methods), "reads": wire.encode(reads)}
+        return {"id": at, "name": name, "methods": list(methods), "reads": serialize.encode(reads)}
 
     def _object(self, handle: Any) -> Any:
         at = handle.get("id") if isinstance(handle, dict) else None
         if type(at) is not int or not 0 <= at < len(self.objects):
-            raise wire.Refused("no such object")
+            raise serialize.Refused("no such object")
         return self.objects[at]
 
 
@@ -123,14 +123,16 @@ def _has_gradients(found: Any, which: Sequence[int]) -> bool:
 
 
 def _raised(data: Any) -> Exception:
-    """What the answer raised; `told` says so in its own words, without the judge's frames."""
-    error = wire.decode_error(data, AnswerError)
+    """What the answer raised. `remote_traceback`: its text, without frames of the judge's."""
+    error = serialize.decode_error(data, AnswerError)
     frames = data.get("frames")
-    error.told = f"It raised {data['said']}\n{frames if isinstance(frames, str) else ''}".rstrip()
+    error.remote_traceback = (
+        f"It raised {data['said']}\n{frames if isinstance(frames, str) else ''}".rstrip()
+    )
     return error
 
 
-def _told(said: str) -> AnswerError:
+def _answer_error(said: str) -> AnswerError:
     error = AnswerError(said)
-    error.told = said[:1].upper() + said[1:] + "."
+    error.remote_traceback = said[:1].upper() + said[1:] + "."
     return error

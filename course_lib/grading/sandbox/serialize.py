@@ -1,9 +1,9 @@
-"""Values as plain JSON, both ways: what crosses the wall between the judge and a student's code.
+"""Values to plain JSON and back, for the messages between the judge and a student's code.
 
-The worker inside the sandbox runs this very file, without the rest of the package, so it imports
-nothing but the standard library until a tensor comes along. What comes out of the sandbox is not
-trusted: `decode` builds numbers, texts, containers and tensors, checks every size, and nothing in
-the data can name a class or run code. Pickle is never used.
+The worker in the sandbox has this file without the rest of the package, so it imports nothing but
+the standard library until there is a tensor. What comes out of the sandbox is not trusted: `decode`
+builds numbers, texts, containers and tensors, and checks every size. Nothing in the data can name a
+class or run code. Pickle is never used.
 """
 
 import base64
@@ -22,14 +22,14 @@ ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 class Refused(ValueError):
-    """A value that may not cross: too big, too deep, or of a kind that has no plain form."""
+    """A value that isn't sent: too big, too deep, or of a kind that has no plain form."""
 
 
 Handle = Callable[[Any], Any]  # an object -> its handle (or None), a handle -> what stands for it
 
 
 class _Budget:
-    """How much of a value may still come, and what to do with an object that is no plain data."""
+    """How much more of a value is allowed; and `handle`, for an object that is no plain data."""
 
     def __init__(self, handle: Handle | None = None):
         self.nodes, self.bytes, self.handle = MAX_NODES, MAX_BYTES, handle
@@ -177,7 +177,7 @@ def _long(text: str) -> int:
 
 
 def changes(arguments: Sequence, sent: list, handle: Handle | None = None) -> dict[str, Any]:
-    """What a call did to its arguments: position -> the new value, as JSON. sent: as they were."""
+    """The arguments that a call changed: position -> new value, as JSON. sent: the old ones."""
     now = [encode(argument, handle) for argument in arguments]
     return {str(i): new for i, (new, old) in enumerate(zip(now, sent, strict=True)) if new != old}
 

@@ -1,4 +1,4 @@
-"""An answer that is open in a worker: who waits for it, how long it has taken, how it ended."""
+"""An answer that is open in a worker: who waits for it, for how long by now, and how it ended."""
 
 import json
 import queue
@@ -20,13 +20,13 @@ MAX_PARTS = 1_000_000  # of a line's JSON: more would cost the judge its memory
 class Ended(SystemExit):
     """The answer is over: killed, out of time, or its pipe cut. `args[0]` says how.
 
-    No Exception, so that no harness and no check takes it for something the answer raised; a
-    SystemExit, which ends a harness's thread in silence.
+    It is no Exception, so that no harness and no check takes it for one of the answer's. It is a
+    SystemExit, since that ends a harness's thread without a traceback.
     """
 
 
 class Session:
-    """An open answer: its calls' inboxes, how long it has kept the judge waiting, how it ended."""
+    """An open answer, as the judge sees it: an inbox a call, the time spent, how it ended."""
 
     def __init__(self, seconds: float | int):
         self.seconds, self.waited, self.waiting, self.since = seconds, 0.0, 0, 0.0
@@ -37,12 +37,12 @@ class Session:
         self.lock, self.over = threading.Lock(), threading.Event()
 
     def inbox(self, number: int) -> queue.SimpleQueue:
-        """Where the answer's lines about this call will lie."""
+        """The queue for the answer's messages about this call."""
         with self.lock:
             return self.inboxes.setdefault(number, queue.SimpleQueue())
 
     def wait(self, box: queue.SimpleQueue) -> dict:
-        """The next line, or Ended. Only the time that somebody waits counts as the answer's."""
+        """The next message. Raises Ended. Only the time spent in here is the answer's."""
         left = self._clock(+1)
         message = None
         try:
@@ -56,7 +56,7 @@ class Session:
         return message
 
     def _clock(self, step: int) -> float:
-        """Somebody begins or stops to wait; the seconds that are left."""
+        """A caller begins (+1) or stops (-1) to wait. Returns the seconds that are left."""
         now = time.monotonic()
         with self.lock:
             if self.waiting:
@@ -65,7 +65,7 @@ class Session:
             return self.seconds - self.waited
 
     def end(self, how: str) -> None:
-        """Everyone who waits is told."""
+        """Wake everyone who waits: they raise Ended."""
         with self.lock:
             self.ended = self.ended or how
             for box in [self.loading, *self.inboxes.values()]:

@@ -1,4 +1,4 @@
-"""The first process inside the sandbox: forks one process an answer, and ends it when told to.
+"""The first process in the sandbox: forks a process for each answer, and ends it on request.
 
 Lines from the judge come on stdin: `{"open": …}` starts an answer (answering.py), `{"close": …}`
 ends it, the others are handed on to it. On stdout, lines that begin with "<" are the answer's own
@@ -22,11 +22,12 @@ from course_lib.grading.sandbox.answering import answer
 
 MAX_LINE = 16 << 20
 MAX_OUTPUT = 96 << 20  # of one answer, all its calls together
+DYING = 1.0  # seconds that a process which has closed its pipe may take to die
 DUMPABLE = 4  # of prctl; 0: nobody of the same user may open this process's memory or files
 
 
-class Session:
-    """One answer in a fork: its pipes, its end."""
+class AnswerProcess:
+    """The fork that runs one answer, and the pipes to it."""
 
     def __init__(self, job: dict):
         mine, self.into = os.pipe()
@@ -59,12 +60,16 @@ class Session:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             del self.pending[: os.write(self.into, self.pending[: 1 << 16])]
 
-    def pull(self) -> str | None:
-        """Pass on what the answer says; how it ended, if it has."""
+    def pull(self, died: bool) -> str | None:
+        """Pass on what the answer says; how it ended, if it has.
+
+        died: its process is dead. What it said before is read all the same, and first: it may have
+        been written between the look at the pipe and the look at the process.
+        """
         try:
             part = os.read(self.out, 1 << 20)
         except BlockingIOError:
-            return None
+            return self.how() if died else None
         if not part:
             return self.how()
         self.buffer += part
@@ -78,15 +83,15 @@ class Session:
         return None
 
     def how(self) -> str:
-        """How the child came to its end; one that has closed its pipe may need a moment to die."""
-        select.select([self.died], [], [], 0.2)
+        """How the fork ended. One that has just closed its pipe is given a moment to die."""
+        select.select([self.died], [], [], DYING)
         found, status = os.waitpid(self.child, os.WNOHANG)
         if found and os.WIFSIGNALED(status):
             return f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
         return "ended without a reply"
 
     def end(self, alone: bool) -> None:
-        """End whatever the answer started, in whichever session it hides, and clear its files."""
+        """End whatever the answer started, whatever session it is in, and clear its files."""
         with contextlib.suppress(ProcessLookupError):
             if alone:  # in a process space of our own: everyone but its first process and this one
                 os.kill(-1, signal.SIGKILL)
@@ -123,50 +128,50 @@ def say(data: bytes) -> None:
 
 
 def serve(alone: bool) -> None:
-    """Until the judge closes the pipe."""
-    session, unread = None, b""
+    """Do what the judge asks, until it closes the pipe."""
+    process, unread = None, b""
     while True:
-        reads = [0, session.out, session.died] if session else [0]
-        writes = [session.into] if session and session.pending else []
+        reads = [0, process.out, process.died] if process else [0]
+        writes = [process.into] if process and process.pending else []
         readable, writable, _ = select.select(reads, writes, [])
         if 0 in readable:
             part = os.read(0, 1 << 20)
             if not part:
-                return session.end(alone) if session else None
+                return process.end(alone) if process else None
             *lines, unread = (unread + part).split(b"\n")
             for line in lines:
-                session = obey(line, session, alone)
-        elif session and (ended := attend(session, readable, writable)):
-            session = over(session, ended, alone)
+                process = obey(line, process, alone)
+        elif process and (ended := attend(process, readable, writable)):
+            process = over(process, ended, alone)
 
 
-def obey(line: bytes, session: Session | None, alone: bool) -> Session | None:
-    """One line of the judge's; the session that is open afterwards.
+def obey(line: bytes, process: AnswerProcess | None, alone: bool) -> AnswerProcess | None:
+    """Obey one line of the judge's. Returns the answer's process, if one runs afterwards.
 
     A close may come when the answer has ended by itself, with the next open right behind it.
     """
     if line.startswith(b'{"open"'):
-        return Session(json.loads(line)["open"])
-    if session and line.startswith(b'{"close"'):
-        return over(session, "closed", alone)
-    if session:
-        session.pending += line + b"\n"
-    return session
+        return AnswerProcess(json.loads(line)["open"])
+    if process and line.startswith(b'{"close"'):
+        return over(process, "closed", alone)
+    if process:
+        process.pending += line + b"\n"
+    return process
 
 
-def over(session: Session, ended: str, alone: bool) -> None:
-    """End a session and say so: once for each that was opened."""
-    session.end(alone)
+def over(process: AnswerProcess, ended: str, alone: bool) -> None:
+    """End an answer's process, and tell the judge how it ended."""
+    process.end(alone)
     say(b"=" + json.dumps({"ended": ended}).encode() + b"\n")
 
 
-def attend(session: Session, readable: list, writable: list) -> str | None:
-    """Move what there is to move; the word for the session's end, if it has come."""
+def attend(process: AnswerProcess, readable: list, writable: list) -> str | None:
+    """Pass on what can be passed on; how the answer ended, if it has."""
     if writable:
-        session.push()
-    if session.out in readable:
-        return session.pull()
-    return session.how() if session.died in readable else None
+        process.push()
+    if process.out in readable or process.died in readable:
+        return process.pull(process.died in readable)
+    return None
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 ({
-  // The formulas of course_lib.architecture.accounting.sizes, in the same order; a test compares the numbers.
+  // The formulas of course_lib.architecture.accounting.formulas, in the same order; a test compares the numbers.
   attention(s) {
     const latent = s.kv_rank > 0;
     const qk = latent ? s.d_head + s.d_rope : s.d_head;
@@ -7,33 +7,33 @@
     return { latent, qk, value };
   },
 
-  block(s, width) {
-    const matrices = s.gated ? 3 : 2;
-    const bias = s.biases === "all" ? (matrices - 1) * width + s.d_model : 0;
-    return matrices * s.d_model * width + bias;
+  // Matrices as [inputs, outputs].
+  attentionMatrices(s) {
+    const { latent, qk, value } = this.attention(s);
+    const out = [s.n_heads * value, s.d_model], queries = s.n_heads * qk, keys = s.n_kv_heads * s.d_head;
+    if (!latent) return [[s.d_model, queries], [s.d_model, keys], [s.d_model, keys], out];
+    const down = s.q_rank ? [[s.d_model, s.q_rank]] : [];
+    return [...down, [s.q_rank || s.d_model, queries], [s.d_model, s.kv_rank + s.d_rope],
+      [s.kv_rank, s.n_heads * (s.d_head + s.d_value)], out];
   },
 
+  mlpMatrices: (s, width) => [...Array(s.gated ? 2 : 1).fill([s.d_model, width]), [width, s.d_model]],
+  entries: (matrices) => matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0),
+  biases: (matrices) => matrices.reduce((sum, [, outputs]) => sum + outputs, 0),
+
   weights(s) {
-    const { latent, qk, value } = this.attention(s);
-    const out = s.n_heads * value * s.d_model;
-    let layer;
-    if (latent) {
-      const wide = s.n_heads * qk;
-      layer = (s.q_rank ? s.q_rank * (s.d_model + wide) : s.d_model * wide)
-        + s.d_model * (s.kv_rank + s.d_rope) + s.kv_rank * s.n_heads * (s.d_head + s.d_value) + out;
-    } else {
-      const qkv = (s.n_heads + 2 * s.n_kv_heads) * s.d_head;
-      layer = s.d_model * qkv + out + { none: 0, qkv, all: qkv + s.d_model }[s.biases];
-    }
-    const expertLayers = s.n_experts ? s.n_layers - s.dense_layers : 0;
-    const expert = this.block(s, s.d_expert);
+    const attention = this.attentionMatrices(s), expertLayers = s.n_experts ? s.n_layers - s.dense_layers : 0;
+    const biases = { none: 0, qkv: this.biases(attention.slice(0, -1)), all: this.biases(attention) }[s.biases];
+    const [mlp, expert] = [s.d_ff, s.d_expert].map((width) => this.mlpMatrices(s, width))
+      .map((block) => this.entries(block) + (s.biases === "all" ? this.biases(block) : 0));
+    const norm = s.norm_bias ? 2 : 1;
     const parts = {
       embedding: (s.vocab_size + s.learned_positions) * s.d_model,
-      attention: s.n_layers * layer,
-      feed_forward: (s.n_layers - expertLayers) * this.block(s, s.d_ff)
-        + expertLayers * ((s.n_experts + s.shared_experts) * expert + s.d_model * s.n_experts),
-      norms: (s.n_layers * s.norms_a_layer + 1) * s.d_model * (s.norm_bias ? 2 : 1)
-        + s.n_layers * ((s.qk_norm ? 2 * s.d_head : 0) + s.kv_rank + s.q_rank),
+      attention: s.n_layers * (this.entries(attention) + biases),
+      mlp: (s.n_layers - expertLayers) * mlp
+        + expertLayers * (s.d_model * s.n_experts + (s.n_experts + s.shared_experts) * expert),
+      norms: (s.n_layers * s.norms_a_layer + 1) * s.d_model * norm
+        + s.n_layers * ((s.qk_norm ? 2 * s.d_head * norm : 0) + (s.kv_rank > 0 ? s.kv_rank + s.q_rank : 0)),
       head: s.tied ? 0 : s.vocab_size * s.d_model,
     };
     const total = Object.values(parts).reduce((a, b) => a + b, 0);
@@ -41,22 +41,38 @@
     return { ...parts, total, active: total - idle };
   },
 
-  biases(s) {
-    if (s.biases === "none" || s.kv_rank > 0) return 0;
-    const qkv = (s.n_heads + 2 * s.n_kv_heads) * s.d_head;
-    if (s.biases === "qkv") return s.n_layers * qkv;
-    return s.n_layers * (qkv + s.d_model + (s.gated ? 2 : 1) * s.d_ff + s.d_model);
+  // Of one row of seq tokens.
+  forwardFlops(s, seq, causal) {
+    const expertLayers = s.n_experts ? s.n_layers - s.dense_layers : 0;
+    const experts = (s.experts_a_token + s.shared_experts) * this.entries(this.mlpMatrices(s, s.d_expert));
+    const met = s.n_layers * this.entries(this.attentionMatrices(s)) + s.d_model * s.vocab_size
+      + (s.n_layers - expertLayers) * this.entries(this.mlpMatrices(s, s.d_ff))
+      + expertLayers * (s.d_model * s.n_experts + experts);
+    return 2 * seq * met + this.attentionFlops(s, seq, causal);
   },
 
-  forwardFlops(s, seq, causal) {
-    const w = this.weights(s), { qk, value } = this.attention(s);
-    let matrices = w.active - w.norms - (s.vocab_size + s.learned_positions) * s.d_model - this.biases(s);
-    if (s.tied) matrices += s.vocab_size * s.d_model;
-    const reach = causal ? (seq + 1) / 2 : seq;
-    const near = s.window ? Math.min(s.window, reach) : reach;
-    const windowed = s.window ? s.n_layers - s.full_layers : 0;
-    const keys = windowed * near + (s.n_layers - windowed) * reach;
-    return 2 * matrices + 2 * keys * s.n_heads * (qk + value);
+  attentionFlops(s, seq, causal) {
+    const { latent, qk, value } = this.attention(s);
+    const pair = latent && seq === 1 ? 2 * s.kv_rank + s.d_rope : qk + value;
+    const windowed = s.window ? s.n_layers - s.full_layers : 0, near = Math.min(s.window, seq);
+    const seen = windowed * (near * (near + 1) / 2 + (seq - near) * near)
+      + (s.n_layers - windowed) * (seq * (seq + 1) / 2);
+    return 2 * (causal ? seen : s.n_layers * seq ** 2) * s.n_heads * pair;
+  },
+
+  // What the package refuses, in its words.
+  refused(s) {
+    const problems = [];
+    if (s.n_kv_heads < 1 || s.n_heads % s.n_kv_heads) problems.push(`key heads is ${s.n_kv_heads}, expected a divisor of ${s.n_heads} heads`);
+    if (s.n_experts && !(s.experts_a_token >= 1 && s.experts_a_token <= s.n_experts))
+      problems.push(`experts a token is ${s.experts_a_token}, expected 1 to ${s.n_experts}`);
+    if (s.n_experts && s.d_expert < 1) problems.push(`width of an expert is ${s.d_expert}, expected at least 1`);
+    if (s.kv_rank > 0 && (s.biases !== "none" || s.qk_norm))
+      problems.push("biases or norm on queries and keys with latent attention: expected none");
+    if (s.kv_rank > 0 && s.d_value < 1) problems.push(`size of a value is ${s.d_value}, expected at least 1`);
+    for (const key of ["full_layers", "dense_layers"])
+      if (s[key] > s.n_layers) problems.push(`${key} is ${s[key]}, expected 0 to ${s.n_layers} layers`);
+    return problems;
   },
 
   cacheBytes(s, seq, batch, bytes) {
@@ -74,7 +90,7 @@
   },
 
   all(s, run) {
-    const w = this.weights(s), forward = this.forwardFlops(s, run.seq, run.causal);
+    const w = this.weights(s), forward = this.forwardFlops(s, run.seq, run.causal) / run.seq;
     return {
       total: w.total, active: w.active, forward, training: 3 * forward * run.tokens,
       cache: this.cacheBytes(s, run.seq, run.batch, run.bytes), weightBytes: w.total * run.bytes,
@@ -99,7 +115,7 @@
     labelled(run, "bytes", "bytes a number", choice([["2", "2 (bf16)"], ["4", "4 (fp32)"], ["1", "1 (8 bits)"]]));
     labelled(run, "tokens", "training tokens (10⁹)", number(1000));
     labelled(run, "recompute", "recomputed in training", choice([["nothing", "nothing"], ["attention", "attention's scores"], ["everything", "each layer"]]));
-    labelled(run, "causal", "scores counted", choice([["false", "all"], ["true", "unmasked half"]]));
+    labelled(run, "causal", "scores counted", choice([["false", "all"], ["true", "those not masked"]]));
 
     const table = make("table", "width:100%;border-collapse:collapse"), body = make("tbody", "");
     const caption = make("caption", "caption-side:top;text-align:left;font-weight:600", "What it costs");
@@ -131,7 +147,7 @@
       const settings = { seq: +inputs.seq.value, batch: +inputs.batch.value, bytes: +inputs.bytes.value,
         tokens: 1e9 * inputs.tokens.value, recompute: inputs.recompute.value, causal: inputs.causal.value === "true" };
       if (!(settings.seq >= 1 && settings.batch >= 1)) problems.push("tokens in a row and rows at once: expected at least 1");
-      return { s, settings, problems };
+      return { s, settings, problems: problems.length ? problems : this.refused(s) };
     };
     const update = () => {
       const { s, settings, problems } = read();

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
 from course_lib.data.mixing.corpus import corpus_tokens, tokenized_split
 from course_lib.data.mixing.loader import LoaderConfig, PackedLoader
@@ -19,41 +18,25 @@ from course_lib.pretraining.loop.validation import validation_loss
 
 @dataclass(frozen=True, kw_only=True)
 class BaseConfig:
-    """Model and run. The vocabulary's size comes from the tokenizer."""
+    """Model and run: ``batch_size`` packed rows of ``seq_len`` tokens a step."""
 
-    d_model: int
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_ff: int
+    model: ModelConfig
     seq_len: int
     steps: int
-    batch_rows: int
+    batch_size: int
     lr: float
     seed: int = 0
-
-    def model(self, vocab_size: int) -> ModelConfig:
-        """The decoder's own configuration."""
-        return ModelConfig(
-            vocab_size=vocab_size,
-            d_model=self.d_model,
-            n_layers=self.n_layers,
-            n_heads=self.n_heads,
-            n_kv_heads=self.n_kv_heads,
-            d_ff=self.d_ff,
-            max_seq=2 * self.seq_len,
-        )
 
     def loader(self) -> LoaderConfig:
         """How the corpus is fed: packed as a whole, its rows shuffled every epoch."""
         return LoaderConfig(
-            seq_len=self.seq_len, batch_size=self.batch_rows, window=None, seed=self.seed
+            seq_len=self.seq_len, batch_size=self.batch_size, window=None, seed=self.seed
         )
 
     def run(self) -> TrainConfig:
         """The training loop's configuration."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.batch_rows, lr=self.lr, seed=self.seed, save_every=200
+            steps=self.steps, batch_size=self.batch_size, lr=self.lr, seed=self.seed, save_every=200
         )
 
 
@@ -87,14 +70,22 @@ def build_base(
     out: Path,
     work: Path,
     progress: Callable[[float, str], None],
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, float]:
-    """Train the base model on the corpus; figures: its loss and gap on the validation split."""
+    """Train the base model on the corpus; figures: its loss and gap on the validation split.
+
+    Raises ValueError where the tokenizer's vocabulary isn't the model's.
+    """
     tokenizer = Tokenizer.load(parents["tokenizer"] / "tokenizer.json")
+    if tokenizer.vocab_size != config.model.vocab_size:
+        raise ValueError(
+            f"model.vocab_size={config.model.vocab_size}: the tokenizer has {tokenizer.vocab_size}"
+        )
     shards = corpus_tokens(parents["corpus"], "train", tokenizer, work / "tokens")
     held_out = tokenized_split(parents["corpus"], "validation", tokenizer, config.seq_len)
-    torch.set_num_threads(runtime.training_threads())
     generator = torch.Generator().manual_seed(config.seed)
-    model = Decoder(config.model(tokenizer.vocab_size), generator=generator).to(runtime.device())
+    model = Decoder(config.model, generator=generator).to(device)
 
     curve = Curve(work / "curve.jsonl", held_out.packed, tokenizer.eos_id)
 

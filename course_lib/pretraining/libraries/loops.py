@@ -9,7 +9,6 @@ from collections.abc import Callable
 import torch
 from torch.utils.data import DataLoader
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.families.interop import to_llama
 from course_lib.pretraining.libraries.trainer import (
@@ -36,7 +35,7 @@ def accelerate_losses(
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(cpu=not runtime.on_gpu())
+    accelerator = Accelerator(cpu=next(model.parameters()).device.type == "cpu")
     llama = to_llama(model).train()
     optimizer, scheduler = adamw_and_schedule(llama, config)
     llama, optimizer, loader, scheduler = accelerator.prepare(
@@ -91,7 +90,7 @@ def lightning_losses(
         max_steps=steps,
         gradient_clip_val=config.clip,
         gradient_clip_algorithm="norm",
-        accelerator="auto" if runtime.on_gpu() else "cpu",
+        accelerator="cpu" if next(model.parameters()).device.type == "cpu" else "auto",
         devices=1,
         logger=False,
         enable_checkpointing=False,
@@ -107,7 +106,7 @@ def _loader(
 ) -> DataLoader:
     """The run's batches in their order."""
     return DataLoader(
-        Rows(batch_at, config.batch_rows, steps),
-        batch_size=config.batch_rows,
+        Rows(batch_at, config.batch_size, steps),
+        batch_size=config.batch_size,
         collate_fn=lambda rows: collate(rows, eos_id),
     )

@@ -10,6 +10,7 @@ from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.families.interop import to_llama
 from course_lib.pretraining.loop.train import TrainConfig
 from course_lib.pretraining.loss import Batch
+from course_lib.pretraining.optimizers.adamw import param_groups
 from course_lib.pretraining.schedules.rates import wsd
 
 
@@ -25,22 +26,23 @@ def trainer_losses(
 
     The first ``steps`` steps of the run that ``config`` describes: torch's AdamW with the same
     groups, our schedule as a LambdaLR, the same batches in the same order, the same document mask
-    (as a 4-d additive mask, which Llama takes as it is).
+    (as a 4-d additive mask, which Llama takes as it is). Trainer seeds torch's global generator: it
+    is forked, so that the caller's draws go on as if nothing had been.
     """
     from transformers import Trainer, TrainingArguments
 
     llama = to_llama(model)
     optimizer, scheduler = adamw_and_schedule(llama, config)
-    with tempfile.TemporaryDirectory() as folder:
+    with torch.random.fork_rng(), tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
             max_steps=steps,
-            per_device_train_batch_size=config.batch_rows,
+            per_device_train_batch_size=config.batch_size,
             max_grad_norm=config.clip,
             logging_steps=1,
             save_strategy="no",
             report_to=[],
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=next(model.parameters()).device.type == "cpu",
             train_sampling_strategy="sequential",
             remove_unused_columns=False,
             disable_tqdm=True,
@@ -49,7 +51,7 @@ def trainer_losses(
         trainer = Trainer(
             model=llama,
             args=arguments,
-            train_dataset=Rows(batch_at, config.batch_rows, steps),
+            train_dataset=Rows(batch_at, config.batch_size, steps),
             data_collator=lambda rows: collate(rows, eos_id),
             optimizers=(optimizer, scheduler),
             compute_loss_func=shifted_loss,
@@ -60,20 +62,20 @@ def trainer_losses(
 
 
 class Rows(torch.utils.data.Dataset):
-    """The run as a data set: item i is row i % batch_rows of the batch of step i // batch_rows.
+    """The run as a data set: item i is row i % batch_size of the batch of step i // batch_size.
 
-    Read in order, batch_rows at a time, it gives back the run's own batches.
+    Read in order, batch_size at a time, it gives back the run's own batches.
     """
 
-    def __init__(self, batch_at: Callable[[int], Batch], batch_rows: int, steps: int):
-        self.batch_at, self.batch_rows, self.steps = batch_at, batch_rows, steps
+    def __init__(self, batch_at: Callable[[int], Batch], batch_size: int, steps: int):
+        self.batch_at, self.batch_size, self.steps = batch_at, batch_size, steps
 
     def __len__(self) -> int:
-        return self.batch_rows * self.steps
+        return self.batch_size * self.steps
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        inputs, targets = self.batch_at(i // self.batch_rows)
-        return inputs[i % self.batch_rows], targets[i % self.batch_rows]
+        inputs, targets = self.batch_at(i // self.batch_size)
+        return inputs[i % self.batch_size], targets[i % self.batch_size]
 
 
 def collate(rows: list[tuple[Tensor, Tensor]], eos_id: int) -> dict[str, Tensor]:
@@ -95,12 +97,7 @@ def adamw_and_schedule(
     llama: torch.nn.Module, config: TrainConfig
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """torch's AdamW with the groups of our loop, and our schedule as a LambdaLR."""
-    parameters = list(llama.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    betas = (config.beta1, config.beta2)
+    groups, betas = param_groups(llama, config.weight_decay), (config.beta1, config.beta2)
     optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=betas)
     rate = lambda step: wsd(  # noqa: E731
         min((step + 1) / config.steps, 1.0), warmup=config.warmup, decay=config.decay

@@ -3,7 +3,7 @@
 ``train`` draws batch ``i`` from ``batch_at(i)``, a pure function of the step number. So a run that
 was killed goes on from its checkpoint with the very batches it would have seen, and ends with the
 very same weights. What else a run may need around its steps (other ranks, a veto on an update, a
-reason to stop) comes in through ``Hooks``; see ``run``.
+reason to stop) comes in through ``Hooks``; see `real_run.hooks`.
 """
 
 import time
@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime
 from course_lib.pretraining.checkpoints.checkpoint import (
     latest_valid,
     load_checkpoint,
@@ -22,15 +21,19 @@ from course_lib.pretraining.checkpoints.checkpoint import (
 )
 from course_lib.pretraining.loss import IGNORE, Batch, cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
+from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.schedules.rates import wsd
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How long, how fast. ``warmup`` and ``decay`` are shares of the run (see schedule.wsd)."""
+    """How long, how fast. ``warmup`` and ``decay`` are shares of the run (see `rates.wsd`).
+
+    ``batch_size`` and ``seed`` are for whoever makes the batches: `train` takes what it is given.
+    """
 
     steps: int
-    batch_rows: int
+    batch_size: int
     lr: float
     warmup: float = 0.05
     decay: float = 0.3
@@ -43,11 +46,16 @@ class TrainConfig:
     save_every: int = 500
 
     def __post_init__(self):
-        for name in ("steps", "batch_rows", "log_every", "save_every"):
+        for name in ("steps", "batch_size", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
         if self.lr <= 0 or self.clip <= 0:
             raise ValueError(f"lr={self.lr}, clip={self.clip}: both must be above 0")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        progress = (step + 1) / self.steps
+        return self.lr * wsd(progress, warmup=self.warmup, decay=self.decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,25 +126,33 @@ def train(
 ) -> list[StepLog]:
     """Train ``model`` in place and return the log.
 
-    ``batch_at(step)`` gives (inputs, targets), both [batch seq], targets -100 where there is no
-    loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``, a
-    folder, the run saves there every ``save_every`` steps and goes on from what is there. ``until``
-    stops early, on the schedule of the whole run. Raises ValueError where the loss stops being
-    finite, and names the step.
+    ``batch_at(step)`` gives (inputs, targets), both [batch seq], targets `loss.IGNORE` where there
+    is no loss. With ``eos_id``, tokens attend within their own document only. With ``checkpoint``,
+    a folder, the run saves there every ``save_every`` steps and goes on from what is there; your
+    own ``hooks`` do the saving themselves, so both together are refused. ``until`` stops early, on
+    the schedule of the whole run. A model on a GPU is compiled, and its products are in bfloat16.
+    Raises ValueError where the loss stops being finite, and names the step.
     """
-    last = min(until or config.steps, config.steps)
+    if checkpoint and hooks:
+        raise ValueError(
+            f"checkpoint={checkpoint} and hooks={type(hooks).__name__}: expected one of them; "
+            "a run with hooks of its own saves in their end()"
+        )
+    last = config.steps if until is None else min(until, config.steps)
     groups = param_groups(model, config.weight_decay)
     optimizer = AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
-    if hooks is None:
-        hooks = Saving(checkpoint, config.save_every) if checkpoint else Hooks()
+    hooks = hooks or (Saving(checkpoint, config.save_every) if checkpoint else Hooks())
     first = hooks.begin(model, optimizer)
-    forward, where = runtime.compiled(model), next(model.parameters()).device
+    where = next(model.parameters()).device
+    forward = torch.compile(model, dynamic=False) if where.type == "cuda" else model
     logs, tokens, began = [], 0, time.perf_counter()
     model.train()
     for step in range(first, last):
         inputs, targets = (tensor.to(where) for tensor in batch_at(step))
-        rate, done = _set_rate(optimizer, config, step), step + 1
-        with runtime.autocast():
+        rate, done = config.rate(step), step + 1
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with autocast(where):
             loss = loss_fn(forward(inputs, documents=document_ids(inputs, eos_id)), targets)
         loss, norm = _backward(model, loss, hooks)
         moved = hooks.allow(done, model, loss, norm)
@@ -163,13 +179,6 @@ def train(
             break
     model.eval()
     return logs
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int) -> float:
-    multiplier = wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
-    for group in optimizer.param_groups:
-        group["lr"] = config.lr * multiplier
-    return config.lr * multiplier
 
 
 def _backward(model: nn.Module, loss: Tensor, hooks: Hooks) -> tuple[Tensor, Tensor]:

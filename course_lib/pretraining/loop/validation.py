@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from course_lib import runtime
 from course_lib.data.mixing.packing import Packed
 from course_lib.pretraining.loss import IGNORE, cross_entropy, document_ids
+from course_lib.pretraining.precision.autocast import autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +29,17 @@ class Loss:
 
 
 @torch.no_grad()
-def validation_loss(model: nn.Module, packed: Packed, eos_id: int, rows: int = 64) -> Loss:
-    """Surprisal of every token of ``packed`` under ``model``, ``rows`` rows at a time."""
+def validation_loss(model: nn.Module, packed: Packed, eos_id: int, batch_size: int = 64) -> Loss:
+    """Surprisal of every token of ``packed`` under ``model``, ``batch_size`` rows at a time."""
     where = next(model.parameters()).device
     was_training = model.training
     model.eval()
     nats, tokens = 0.0, 0
-    for start in range(0, len(packed.inputs), rows):
-        inputs = packed.inputs[start : start + rows].to(where)
-        targets = packed.targets[start : start + rows].to(where)
+    for start in range(0, len(packed.inputs), batch_size):
+        inputs = packed.inputs[start : start + batch_size].to(where)
+        targets = packed.targets[start : start + batch_size].to(where)
         count = int((targets != IGNORE).sum())
-        with runtime.autocast():
+        with autocast(where):
             logits = model(inputs, documents=document_ids(inputs, eos_id))
         nats += cross_entropy(logits, targets).item() * count
         tokens += count

@@ -9,7 +9,13 @@ until the step fits; a batch goes back up to the largest that then fits.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from course_lib.architecture.accounting.sizes import Sizes, weights
+from course_lib.architecture.accounting.activations import activation_bytes
+from course_lib.architecture.accounting.formulas import (
+    attention_matrices,
+    count_parameters,
+    mlp_matrices,
+)
+from course_lib.architecture.accounting.sizes import Sizes
 
 MIXED = {"weights": 2, "gradients": 2, "states": 12}  # bf16, bf16; fp32 master and two moments
 LOGIT_BYTES = 4 + 4 + 2  # fp32 log-probabilities and their gradient, bf16 gradient of the logits
@@ -57,7 +63,7 @@ def need(s: Sizes, at: Setting) -> Need:
     al. 2020, section 3.1), all divided by `shards` (their stage 3; what is gathered for one layer
     at a time is added). LoRA: 2 bytes a frozen weight, 16 an adapter weight.
     """
-    n = weights(s).total
+    n = count_parameters(s).total
     a_layer = 0 if at.shards == 1 else 2 * 2 * (n // s.n_layers)  # this layer's and the next one's
     if at.lora:
         adapters = _adapter_weights(s)
@@ -65,33 +71,31 @@ def need(s: Sizes, at: Setting) -> Need:
     else:
         held = {name: size * n for name, size in MIXED.items()}
     tokens = at.batch * at.seq
+    kept = activation_bytes(s, at.seq, at.batch, 2, fused=True)
+    activations = kept.total
+    if at.recompute:  # each layer's input, and one layer made again
+        activations = 2 * tokens * s.n_layers * s.d_model + kept.layer + kept.end
     parts = {name: -(-size // at.shards) for name, size in held.items()}
     parts["weights"] += a_layer
     logits = 0 if at.chunked else LOGIT_BYTES * tokens * s.vocab_size
-    return Need(**parts, activations=_activations(s, tokens, at.recompute), logits=logits)
-
-
-def _activations(s: Sizes, tokens: int, recompute: bool) -> int:
-    """bf16 values that the layers keep. As architecture.activations counts them, with one number
-    a head in place of the scores: norms 2 (3 d + 1), q, k, v and mixed, and 4 or 2 d_ff."""
-    wide = s.n_heads * (2 * s.qk_size + 2 * s.value_size)
-    active = (s.experts_a_token + s.shared_experts) * s.d_expert if s.n_experts else s.d_ff
-    a_layer = 2 * (2 * (3 * s.d_model + 1) + wide + s.n_heads + (4 if s.gated else 2) * active)
-    end = 2 * (3 * s.d_model + 1) + 8
-    if not recompute:
-        return tokens * (s.n_layers * a_layer + end)
-    return tokens * (s.n_layers * 2 * s.d_model + a_layer + end)
+    return Need(**parts, activations=activations, logits=logits)
 
 
 def _adapter_weights(s: Sizes) -> int:
-    """Rank-16 adapters on all matrices of all layers: rank × (inputs + outputs) for each.
+    """Rank-16 adapters on all matrices of all layers but routers: rank × (inputs + outputs) each.
 
-    Latent attention and experts have other matrices; they are counted as their dense kin.
+    Every expert, shared or not, has adapters of its own.
     """
-    kv = s.n_kv_heads * s.d_head
-    attention = 4 * s.d_model + 2 * s.n_heads * s.d_head + 2 * kv
-    feed_forward = (3 if s.gated else 2) * (s.d_model + s.d_ff)
-    return s.n_layers * LORA_RANK * (attention + feed_forward)
+    attention, mlp, expert = (
+        LORA_RANK * sum(inputs + outputs for inputs, outputs in matrices)
+        for matrices in (
+            attention_matrices(s),
+            mlp_matrices(s, s.d_ff),
+            mlp_matrices(s, s.d_expert),
+        )
+    )
+    experts = (s.n_experts + s.shared_experts) * expert
+    return s.n_layers * attention + s.plain_layers * mlp + s.expert_layers * experts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ class BrokenConfig:
 
     def run(self) -> TrainConfig:
         """The loop of every run, but for what a fault changes."""
-        return TrainConfig(steps=self.steps, batch_rows=self.rows, lr=self.lr, log_every=1)
+        return TrainConfig(steps=self.steps, batch_size=self.rows, lr=self.lr, log_every=1)
 
 
 @dataclass(frozen=True, kw_only=True)

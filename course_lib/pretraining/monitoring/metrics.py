@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime
+from course_lib import measure
 from course_lib.architecture.accounting.formulas import training_flops
 from course_lib.architecture.config import ModelConfig
 
@@ -56,31 +56,31 @@ def mfu(config: ModelConfig, seq: int, tokens_per_second: int | float, peak: int
     return training_flops(config, seq, seq) / seq * tokens_per_second / peak
 
 
-def matmul_rate(size: int = 512, seconds: float = 0.2) -> float:
-    """FLOPs a second of a square float32 product on this device: a peak to hold a run against."""
-    a = torch.randn(size, size, device=runtime.device())
+def matmul_rate(device: torch.device, size: int = 512, seconds: float = 0.2) -> float:
+    """FLOPs a second of a square float32 product on a device: a peak to hold a run against."""
+    a = torch.randn(size, size, device=device)
     a @ a
-    runtime.synchronize()
+    measure.synchronize(device)
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         a @ a
-        runtime.synchronize()
+        measure.synchronize(device)
         count += 1
     return 2 * size**3 * count / (time.perf_counter() - began)
 
 
-def memory_mb() -> float:
+def memory_mb(device: torch.device) -> float:
     """Peak memory so far in MB (2**20 bytes): the device's own on a GPU, else the process's."""
-    if runtime.on_gpu():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return runtime.peak_memory_mb()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return measure.peak_memory_mb()
 
 
 class Throughput:
     """Tokens a second since the last call of `rate`, by the wall clock."""
 
-    def __init__(self, clock=time.perf_counter) -> None:
-        self.clock, self.tokens, self.since = clock, 0, clock()
+    def __init__(self, device: torch.device, clock=time.perf_counter) -> None:
+        self.device, self.clock, self.tokens, self.since = device, clock, 0, clock()
 
     def add(self, tokens: int) -> None:
         """Count a batch. Raises ValueError for a negative number."""
@@ -90,7 +90,7 @@ class Throughput:
 
     def rate(self) -> float:
         """Tokens a second of the stretch that ends now; the next one begins."""
-        runtime.synchronize()  # a GPU works on after the call returned
+        measure.synchronize(self.device)  # a GPU works on after the call returned
         now = self.clock()
         rate = self.tokens / max(now - self.since, 1e-9)
         self.tokens, self.since = 0, now

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 
-from course_lib import runtime
+from course_lib import measure
 
 # What an operator is, by a part of its name; the first that fits counts. The right column is kind.
 KINDS = (
@@ -57,22 +58,24 @@ def kind_of(name: str) -> tuple[str, str]:
     return "marked by you", "a stretch of your own code"
 
 
-def profile_step(step: Callable[[], object], warmup: int = 2) -> list[Operator]:
-    """Run ``step`` some times unwatched, then once under the profiler; the dearest operator first.
+def profile_step(
+    step: Callable[[], object], device: torch.device, warmup: int = 2
+) -> list[Operator]:
+    """Run ``step`` some times unwatched, then once under the profiler; the slowest operator first.
 
-    Time is the device's own where there is a GPU, else the CPU's. The first calls are left out:
+    Time is the device's own where it is a GPU, else the CPU's. The first calls are left out:
     they allocate memory and choose kernels. Raises ValueError where no time was seen.
     """
     for _ in range(warmup):
         step()
-    runtime.synchronize()
+    measure.synchronize(device)
     activities = [ProfilerActivity.CPU]
-    if runtime.on_gpu():
+    if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities, with_flops=True) as seen:
         step()
-        runtime.synchronize()
-    clock = "self_device_time_total" if runtime.on_gpu() else "self_cpu_time_total"
+        measure.synchronize(device)
+    clock = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     averages = seen.key_averages()
     total = sum(getattr(row, clock) for row in averages)
     if total <= 0:

@@ -1,9 +1,11 @@
-"""AdamW from scratch, and which weights it decays."""
+"""Adam's step from scratch, AdamW, and which weights it decays."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+
+from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
 
 def param_groups(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -19,18 +21,34 @@ def param_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-class AdamW(torch.optim.Optimizer):
-    r"""Adam with decoupled weight decay.
+def adam_step(weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+    r"""Adam's move of one weight, without decay. ``group`` holds lr (η), betas and eps.
 
-    For gradient g at step t, per weight θ::
+    For gradient g at step t::
 
-        m ← β₁ m + (1 − β₁) g              the mean gradient
-        v ← β₂ v + (1 − β₂) g²             the mean squared gradient
-        θ ← θ − η λ θ                      decay, apart from the gradient
+        m ← β₁ m + (1 − β₁) g              the mean gradient, ``exp_avg``
+        v ← β₂ v + (1 − β₂) g²             the mean squared gradient, ``exp_avg_sq``
         θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 
-    Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2. As in torch, the
-    decay isn't multiplied by the schedule apart from through η.
+    Names as in torch.optim. Source: Kingma & Ba 2015, algorithm 1.
+    """
+    if not state:
+        state["step"] = torch.zeros(())
+        state["exp_avg"] = torch.zeros_like(weight)
+        state["exp_avg_sq"] = torch.zeros_like(weight)
+    state["step"] += 1
+    (beta1, beta2), t = group["betas"], state["step"].item()
+    exp_avg = state["exp_avg"].lerp_(grad, 1 - beta1)
+    exp_avg_sq = state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+    denominator = (exp_avg_sq / (1 - beta2**t)).sqrt_().add_(group["eps"])
+    weight.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**t))
+
+
+class AdamW(PerWeight):
+    r"""Adam with decoupled weight decay: θ ← θ − η λ θ, apart from the gradient, then Adam's step.
+
+    Source: Loshchilov & Hutter 2019, algorithm 2. As in torch, the decay isn't multiplied by the
+    schedule apart from through η.
     """
 
     def __init__(
@@ -41,34 +59,8 @@ class AdamW(torch.optim.Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.1,
     ):
-        if lr < 0:
-            raise ValueError(f"lr={lr}: expected a rate of at least 0")
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas={betas}: expected two numbers in [0, 1)")
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, defaults)
+        super().__init__(params, checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
 
-    @torch.no_grad()
-    def step(self, closure=None) -> None:
-        """Move every weight that has a gradient. ``closure`` is not supported."""
-        if closure is not None:
-            raise ValueError("closure: this AdamW takes the gradients that are there, pass None")
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._move(weight, weight.grad, group)
-
-    def _move(self, weight: Tensor, grad: Tensor, group: dict) -> None:
-        state = self.state[weight]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["mean"] = torch.zeros_like(weight)
-            state["square"] = torch.zeros_like(weight)
-        state["step"] += 1
-        (beta1, beta2), lr, t = group["betas"], group["lr"], state["step"].item()
-        mean, square = state["mean"], state["square"]
-        mean.lerp_(grad, 1 - beta1)
-        square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        weight.mul_(1 - lr * group["weight_decay"])
-        scale = (square / (1 - beta2**t)).sqrt_().add_(group["eps"])
-        weight.addcdiv_(mean, scale, value=-lr / (1 - beta1**t))
+    def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
+        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        adam_step(weight, grad, state, group)

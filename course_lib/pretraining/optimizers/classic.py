@@ -1,7 +1,7 @@
 """SGD, Adam, Lion and Adafactor. The others: `adamw`, `eight_bit`, `muon`, `schedule_free`.
 
-Each is one rule for one weight; `stepping.PerWeight` walks over the weights. None changes its
-gradients. States are tensors, so that a checkpoint can hold them.
+Each is one rule for one weight; `per_weight.PerWeight` walks over the weights. None changes its
+gradients. States are tensors with torch.optim's names, so that a checkpoint can hold them.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.pretraining.optimizers.per_weight import PerWeight, adam_step, checked
+from course_lib.pretraining.optimizers.adamw import adam_step
+from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
 
 class SGD(PerWeight):
@@ -33,14 +34,15 @@ class SGD(PerWeight):
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         grad = grad + group["weight_decay"] * weight
         if not state:
-            state["mean"] = torch.zeros_like(weight)
-        weight.sub_(state["mean"].mul_(group["momentum"]).add_(grad), alpha=group["lr"])
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(grad)
+        weight.sub_(momentum, alpha=group["lr"])
 
 
 class Adam(PerWeight):
     r"""Adam; decay is coupled: g ← g + λ θ, so that Adam's division weakens it where g is large.
 
-    The rest as in `optim.AdamW`. Source: Kingma & Ba 2015, algorithm 1; the coupled decay is what
+    The rest as in `adamw.AdamW`. Source: Kingma & Ba 2015, algorithm 1; the coupled decay is what
     Loshchilov & Hutter 2019, algorithm 2, call L2 regularisation.
     """
 
@@ -56,7 +58,7 @@ class Adam(PerWeight):
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         grad = grad + group["weight_decay"] * weight
-        adam_step(weight, grad, state, group["lr"], group["betas"], group["eps"])
+        adam_step(weight, grad, state, group)
 
 
 class Lion(PerWeight):
@@ -82,11 +84,11 @@ class Lion(PerWeight):
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         if not state:
-            state["mean"] = torch.zeros_like(weight)
-        (beta1, beta2), mean = group["betas"], state["mean"]
+            state["exp_avg"] = torch.zeros_like(weight)
+        (beta1, beta2), exp_avg = group["betas"], state["exp_avg"]
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.sub_(mean.lerp(grad, 1 - beta1).sign_(), alpha=group["lr"])
-        mean.lerp_(grad, 1 - beta2)
+        weight.sub_(exp_avg.lerp(grad, 1 - beta1).sign_(), alpha=group["lr"])
+        exp_avg.lerp_(grad, 1 - beta2)
 
 
 class Adafactor(PerWeight):
@@ -134,10 +136,10 @@ def rms(x: Float[Tensor, "..."]) -> float:
 def mean_square(grad: Float[Tensor, "..."], state: dict, new: float) -> Float[Tensor, "..."]:
     """Adafactor's estimate of the mean of G²: the row's times the column's over their mean."""
     if grad.ndim < 2:
-        old = state.setdefault("square", torch.zeros_like(grad))
+        old = state.setdefault("variance", torch.zeros_like(grad))
         return old.lerp_(grad.square(), new)
-    row = state.setdefault("rows", torch.zeros_like(grad[..., :1]))
-    column = state.setdefault("columns", torch.zeros_like(grad[..., :1, :]))
+    row = state.setdefault("row_var", torch.zeros_like(grad[..., :1]))
+    column = state.setdefault("col_var", torch.zeros_like(grad[..., :1, :]))
     row.lerp_(grad.square().mean(-1, keepdim=True), new)
     column.lerp_(grad.square().mean(-2, keepdim=True), new)
     smallest = torch.finfo(grad.dtype).eps

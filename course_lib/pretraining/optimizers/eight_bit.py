@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from course_lib.pretraining.optimizers.per_weight import PerWeight, adam_step, checked
+from course_lib.pretraining.optimizers.adamw import adam_step
+from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
 BLOCK = 256  # numbers that share a scale: bitsandbytes since 0.40; the paper has 2048
 SMALLEST = 4096  # a tensor of fewer numbers stays in 32 bits, as in the paper (section 2.3's norms)
@@ -57,7 +58,7 @@ def dequantize(
 class AdamW8bit(PerWeight):
     r"""AdamW with m and v in 8 bits between the steps; a step itself is in 32 bits.
 
-    ``m, v ← dequantize``, then the rule of `optim.AdamW`, then ``quantize`` again: m with a sign,
+    ``m, v ← dequantize``, then the rule of `adamw.AdamW`, then ``quantize`` again: m with a sign,
     v without. Weights of fewer than ``smallest`` numbers keep 32-bit states.
     Source: Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization", section 2.
     Deviation: blocks of 256 numbers, as in bitsandbytes.
@@ -77,31 +78,31 @@ class AdamW8bit(PerWeight):
         super().__init__(params, {**settings, "smallest": smallest, "positive": positive})
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
-        if not state:
-            zeros = {"mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
-            state["step"], small = torch.zeros(()), weight.numel() < group["smallest"]
-            state |= zeros if small else _packed(zeros, group["positive"])
-        full = state if "mean" in state else _unpacked(state)
+        small = weight.numel() < group["smallest"]
+        full = state if small else _unpacked(state)
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        adam_step(weight, grad, full, group["lr"], group["betas"], group["eps"])
-        if full is not state:
+        adam_step(weight, grad, full, group)
+        if not small:
             state |= _packed(full, group["positive"])
 
 
 def _packed(full: dict, positive: bool) -> dict[str, Tensor]:
-    means, mean_scales = quantize(full["mean"])
-    squares, square_scales = quantize(full["square"], signed=False)
+    means, mean_scales = quantize(full["exp_avg"])
+    squares, square_scales = quantize(full["exp_avg_sq"], signed=False)
     if positive:
-        squares = squares.maximum((full["square"] > 0).to(torch.uint8))
+        squares = squares.maximum((full["exp_avg_sq"] > 0).to(torch.uint8))
     return {
-        "mean_codes": means,
-        "mean_scales": mean_scales,
-        "square_codes": squares,
-        "square_scales": square_scales,
+        "step": full["step"],
+        "exp_avg_codes": means,
+        "exp_avg_scales": mean_scales,
+        "exp_avg_sq_codes": squares,
+        "exp_avg_sq_scales": square_scales,
     }
 
 
 def _unpacked(state: dict) -> dict[str, Tensor]:
-    mean = dequantize(state["mean_codes"], state["mean_scales"])
-    square = dequantize(state["square_codes"], state["square_scales"], signed=False)
-    return {"step": state["step"], "mean": mean, "square": square}
+    if not state:
+        return {}
+    mean = dequantize(state["exp_avg_codes"], state["exp_avg_scales"])
+    square = dequantize(state["exp_avg_sq_codes"], state["exp_avg_sq_scales"], signed=False)
+    return {"step": state["step"], "exp_avg": mean, "exp_avg_sq": square}

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from course_lib.pretraining.optimizers.per_weight import PerWeight, adam_step, checked
+from course_lib.pretraining.optimizers.adamw import adam_step
+from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
 # Chosen by Jordan (2024) for a steep slope at 0: after five rounds singular values lie in about
 # 0.7 to 1.2. Coefficients of a polynomial that converges to 1 need more rounds.
@@ -74,10 +75,10 @@ class Muon(PerWeight):
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         if group["adam"]:
-            return adam_step(weight, grad, state, group["lr"], group["betas"], group["eps"])
+            return adam_step(weight, grad, state, group)
         if not state:
-            state["mean"] = torch.zeros_like(weight)
-        mean = state["mean"].lerp_(grad, 1 - group["momentum"])
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        mean = state["momentum_buffer"].lerp_(grad, 1 - group["momentum"])
         step = newton_schulz(grad.lerp(mean, group["momentum"]), group["rounds"], group["dtype"])
         rows, columns = weight.shape
         weight.add_(step, alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)

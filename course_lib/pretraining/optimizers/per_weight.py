@@ -38,21 +38,3 @@ def checked(**settings) -> dict:
         elif isinstance(value, int | float) and value < 0:
             raise ValueError(f"{name}={value}: expected at least 0")
     return settings
-
-
-def adam_step(
-    weight: Tensor, grad: Tensor, state: dict, lr: float, betas: tuple[float, float], eps: float
-) -> None:
-    r"""θ ← θ − η m̂ / (√v̂ + ε), without decay (Kingma & Ba 2015, algorithm 1).
-
-    For the weights that other optimizers leave to Adam, and for Adam itself.
-    """
-    if not state:
-        state["step"] = torch.zeros(())
-        state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
-    state["step"] += 1
-    (beta1, beta2), t = betas, state["step"].item()
-    mean = state["mean"].lerp_(grad, 1 - beta1)
-    square = state["square"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-    scale = (square / (1 - beta2**t)).sqrt_().add_(eps)
-    weight.addcdiv_(mean, scale, value=-lr / (1 - beta1**t))

@@ -45,12 +45,12 @@ class ScheduleFreeAdamW(PerWeight):
         if not group["training"]:
             raise ValueError("the weights hold the mean x: call train() before step()")
         (beta1, beta2), z = group["betas"], state.setdefault("z", y.clone())
-        square = state.setdefault("square", torch.zeros_like(y))
+        exp_avg_sq = state.setdefault("exp_avg_sq", torch.zeros_like(y))
         t, rate, share = _advance(state, group)
-        square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        scale = (square / (1 - beta2**t)).sqrt_().add_(group["eps"])
+        exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        denominator = (exp_avg_sq / (1 - beta2**t)).sqrt_().add_(group["eps"])
         x = y.lerp(z, 1 - 1 / beta1)  # y solved for x
-        z.sub_(grad / scale + group["weight_decay"] * y, alpha=rate)
+        z.sub_(grad / denominator + group["weight_decay"] * y, alpha=rate)
         y.copy_(x.lerp_(z, share).lerp_(z, 1 - beta1))
 
     def eval(self) -> None:

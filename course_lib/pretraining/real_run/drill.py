@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.pretraining.real_run.config import RunConfig
 from course_lib.pretraining.real_run.folder import curve
-from course_lib.pretraining.real_run.run import RunConfig
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,30 @@ def fork(act: Callable[[], int], errors: Path, environment: dict | None = None) 
 
 
 def fork_ranks(act: Callable[[], int], size: int, folder: Path) -> list[Child]:
-    """``act`` on ``size`` ranks, in the environment that torchrun would give each."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {
-        "WORLD_SIZE": str(size),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
-    }
-    return [
-        fork(act, folder / f"rank{rank}.txt", shared | {"RANK": str(rank)}) for rank in range(size)
-    ]
+    """``act`` on ``size`` ranks, in the environment that torchrun would give each.
+
+    Their port is bound here first, and stays bound in the forks: no other process is given it
+    before rank 0 listens there.
+    """
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        shared = {
+            "WORLD_SIZE": str(size),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(reserved.getsockname()[1]),
+            "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+        }
+        return [
+            fork(act, folder / f"rank{rank}.txt", shared | {"RANK": str(rank)})
+            for rank in range(size)
+        ]
 
 
 def wait_for_step(config: RunConfig, step: int, seconds: float = 60.0) -> None:
     """Until the log of a run shows that step. Raises TimeoutError."""
     end = time.monotonic() + seconds
-    while not any(line["step"] >= step for line in curve(config.out / "log.jsonl")):
+    while not any(line["step"] >= step for line in curve(config.log)):
         if time.monotonic() > end:
             raise TimeoutError(f"{config.out}: step {step} was not logged in {seconds} s")
         time.sleep(0.01)

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from course_lib.pretraining.real_run.ranks import Ranks
 
 
-class Taken(RuntimeError):
+class FolderInUse(RuntimeError):
     """Another process trains in this folder; the message names it."""
 
 
@@ -41,7 +41,7 @@ def locked(out: Path, ranks: Ranks) -> Iterator[None]:
     try:
         refusal = ranks.from_first(refusal)
         if refusal:
-            raise Taken(refusal)
+            raise FolderInUse(refusal)
         yield
     finally:
         lock.release()

@@ -15,8 +15,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from course_lib import runtime
-
 
 class LostRank(RuntimeError):
     """Another rank died, or gave no answer within the timeout."""
@@ -30,8 +28,10 @@ class Ranks:
     size: int = 1
 
     @classmethod
-    def join(cls, timeout: float) -> "Ranks":
+    def join(cls, timeout: float, device: torch.device | str = "cpu") -> "Ranks":
         """The group that torchrun describes in the environment; without one, a single process.
+
+        Ranks on a ``device`` of type cuda talk by NCCL, each from its own GPU; others by Gloo.
 
         ``timeout``: seconds that a sum waits for a rank that doesn't answer. It must be above the
         time of the longest save, which rank 0 does alone while the others wait.
@@ -39,13 +39,14 @@ class Ranks:
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
-        if runtime.on_gpu():
+        on_gpu = torch.device(device).type == "cuda"
+        if on_gpu:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        backend, wait = "nccl" if runtime.on_gpu() else "gloo", datetime.timedelta(seconds=timeout)
+        backend, wait = "nccl" if on_gpu else "gloo", datetime.timedelta(seconds=timeout)
         try:
             dist.init_process_group(backend, timeout=wait)
         except (RuntimeError, dist.DistError) as error:
-            raise LostRank(f"the {size} ranks didn't meet: {_first_line(error)}") from error
+            raise _lost(f"the {size} ranks didn't meet", error) from error
         return cls(rank=dist.get_rank(), size=size)
 
     @property
@@ -59,14 +60,14 @@ class Ranks:
             try:
                 dist.all_reduce(tensor)
             except RuntimeError as error:
-                raise LostRank(f"rank {self.rank} of {self.size}: {_first_line(error)}") from error
+                raise _lost(f"rank {self.rank} of {self.size}", error) from error
         return tensor
 
     def add_gradients(self, model: nn.Module) -> None:
         """Replace every gradient by its sum over the ranks: one message for all of them.
 
         The sum, not the mean: the loss of each rank was divided by the tokens of all (see
-        ``run.Run.loss``). DDP cuts the message into buckets that travel while the backward pass
+        ``hooks.Run.loss``). DDP cuts the message into buckets that travel while the backward pass
         still runs; here it waits for the end, which is slower and easier to read.
         """
         if self.size == 1:
@@ -89,7 +90,7 @@ class Ranks:
             try:
                 dist.all_gather_object(values, value)
             except RuntimeError as error:
-                raise LostRank(f"rank {self.rank} of {self.size}: {_first_line(error)}") from error
+                raise _lost(f"rank {self.rank} of {self.size}", error) from error
         return values
 
     def leave(self) -> None:
@@ -98,5 +99,6 @@ class Ranks:
             dist.destroy_process_group()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _lost(who: str, error: Exception) -> LostRank:
+    first_line = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return LostRank(f"lost a rank: {who}: {first_line}")

@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib import runtime
 from course_lib.pretraining.loss import IGNORE, Batch, document_ids
+from course_lib.pretraining.precision.autocast import autocast
 
 
-def split(batch: Batch, rows: int) -> list[Batch]:
-    """The batch in parts of ``rows`` rows; the last part may be smaller."""
-    if rows < 1:
-        raise ValueError(f"rows={rows}: expected at least 1")
-    return list(zip(*(tensor.split(rows) for tensor in batch), strict=True))
+def split(batch: Batch, batch_size: int) -> list[Batch]:
+    """The batch in parts of ``batch_size`` rows; the last part may be smaller."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: expected at least 1")
+    return list(zip(*(tensor.split(batch_size) for tensor in batch), strict=True))
 
 
 def token_count(parts: Sequence[Batch]) -> int:
@@ -28,7 +28,7 @@ def token_count(parts: Sequence[Batch]) -> int:
 def surprisal_sum(
     logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, ""]:
-    """Sum (not mean) of -log p(target) in nats over the targets that are not -100."""
+    """Sum (not mean) of -log p(target) in nats over the targets that are not IGNORE."""
     logits = logits.float()
     picked = logits.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     return ((logits.logsumexp(-1) - picked) * (targets != IGNORE)).sum()
@@ -50,7 +50,7 @@ def accumulate(model: nn.Module, parts: Sequence[Batch], *, eos_id: int | None =
     where = next(model.parameters()).device
     for part in parts:
         inputs, targets = (tensor.to(where) for tensor in part)
-        with runtime.autocast():
+        with autocast(where):
             logits = model(inputs, documents=document_ids(inputs, eos_id))
             share = surprisal_sum(logits, targets) / count
         share.backward()

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from course_lib import runtime
 from course_lib.pretraining.loss import cross_entropy, document_ids
+from course_lib.pretraining.precision.autocast import autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def measure(
     weights = [p for p in model.parameters() if p.requires_grad]
     total, squares = [torch.zeros_like(p) for p in weights], 0.0
     for x, y in zip(inputs.split(small), targets.split(small), strict=True):
-        with runtime.autocast():
+        with autocast(x.device):
             loss = loss_fn(model(x, documents=document_ids(x, eos_id)), y)
         grads = torch.autograd.grad(loss, weights)
         squares += sum(g.square().sum().item() for g in grads)

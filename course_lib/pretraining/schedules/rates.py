@@ -1,6 +1,8 @@
 """Learning-rate schedules, as multipliers of the peak rate.
 
-All take ``progress``, the share of the run that is done, and ``warmup``, a share too.
+All take ``progress``, the share of the run that is done, and ``warmup``, a share too. Short runs
+count their warm-up in steps instead: ``warm_up`` and ``cool_down`` are the two ends of such a run,
+for the caller to join by a product or a minimum.
 """
 
 import math
@@ -62,6 +64,19 @@ def wsd_sqrt(
         return straight
     done = max(0.0, 1 - straight)  # rounding can make the straight line a hair more than 1
     return floor + (1 - floor) * (1 - math.sqrt(done))
+
+
+def warm_up(step: int, steps: int) -> float:
+    """Rise linearly over the first ``steps`` steps, then stay at 1. ``step`` counts from 0."""
+    if step < 0 or steps < 1:
+        raise ValueError(f"step={step}, steps={steps}: expected at least 0 and at least 1")
+    return min(1.0, (step + 1) / steps)
+
+
+def cool_down(progress: float, decay: float = 1.0) -> float:
+    """Stay at 1, then fall linearly to 0 over the last ``decay`` of the run."""
+    _check(progress, 0.0, decay)
+    return min(1.0, (1 - progress) / decay) if decay else 1.0
 
 
 def _check(progress: float, warmup: float, decay: float) -> None:

@@ -37,7 +37,6 @@ from course_lib.architecture.ops import rms_norm, rope, swiglu
 from course_lib.pretraining.loop.train import StepLog, TrainConfig
 from course_lib.pretraining.loss import IGNORE, Batch, document_ids
 from course_lib.pretraining.optimizers.adamw import param_groups
-from course_lib.pretraining.schedules.rates import wsd
 
 LossFn = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -100,9 +99,9 @@ class HeadLoss(torch.autograd.Function):
     r"""Sum of -log p(target), with its gradients made in the same pass over the logits.
 
     For logits z = W h of a row with target y: L = logsumexp(z) - z_y, and
-    ∂L/∂z = softmax(z) - e_y; rows whose target is -100 count 0. From it ∂L/∂h and ∂L/∂W are made at
-    once, so `backward` only multiplies. Source: the idea is Liger Kernel's (Hsu et al. 2024); ours
-    is plain torch.
+    ∂L/∂z = softmax(z) - e_y; rows whose target is IGNORE count 0. From it ∂L/∂h and ∂L/∂W are made
+    at once, so `backward` only multiplies. Source: the idea is Liger Kernel's (Hsu et al. 2024);
+    ours is plain torch.
     """
 
     @staticmethod
@@ -139,9 +138,9 @@ def fast_loss(
     targets: Int[Tensor, "batch seq"],
     documents: Int[Tensor, "batch seq"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Sum, in nats, of the loss over the targets that aren't -100 (`loss.cross_entropy` times n).
+    """Sum, in nats, of the loss over the targets that aren't IGNORE (`loss.cross_entropy` times n).
 
-    documents: as in `Decoder.hidden`, tokens of one document see each other.
+    documents: as in `Decoder.forward`, tokens of one document see each other.
     """
     x = F.embedding(tokens, model.embed.weight)
     x = fast_hidden(model, config, x, documents).flatten(0, 1)
@@ -295,7 +294,7 @@ def fast_train(
     keep_pages()
     for step in range(config.steps):
         inputs, targets = (tensor.to(where) for tensor in batch_at(step))
-        rate = config.lr * wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
+        rate = config.rate(step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()

@@ -4,9 +4,9 @@ Also the functions by which the page looks into deep decoders at their start and
 experts as they train.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from course_lib import lineage, runtime
 from course_lib.architecture.blocks.moe import expert_load, load_balance_loss, router_z_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch, pack_texts
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
@@ -103,7 +103,7 @@ def train_variant(
     model: Decoder, rows: Packed, config: BlocksConfig, *, lr: float, seed: int, steps: int
 ) -> list[StepLog]:
     """Train in place on packed documents, each token seeing its own document."""
-    plan = TrainConfig(steps=steps, batch_rows=config.batch_rows, lr=lr, log_every=10, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=config.batch_rows, lr=lr, log_every=10, seed=seed)
     eos_id = lineage.tokenizer().eos_id
     return train(
         model, lambda step: batch(rows, step, config.batch_rows, seed=seed), plan, eos_id=eos_id
@@ -169,7 +169,7 @@ def train_experts(
         size = torch.stack([router_z_loss(r).detach() for r in routings]).mean().sqrt()
         sizes_of_z.append(size.item())
 
-    plan = TrainConfig(steps=steps, batch_rows=batch_rows, lr=3e-3, log_every=5, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=batch_rows, lr=3e-3, log_every=5, seed=seed)
     logs = train(
         model,
         lambda step: batch(rows, step, batch_rows, seed=seed),
@@ -191,11 +191,8 @@ def blocks(config: BlocksConfig, work: Path, progress: Callable[[float, str], No
     found: dict[str, list[dict]] = {"variants": [], "rates": [], "deep": []}
     for number, (part, variant, seed, lr) in enumerate(plans):
         progress(number / len(plans), f"{part}: {variant}, seed {seed}, lr {lr:g}")
-        done = work / f"{number}.json"
-        if not done.exists():
-            run = _run(part, variant, seed, lr, config, rows, held_out)
-            done.write_text(json.dumps(run))
-        found[part].append(json.loads(done.read_text()))
+        made = partial(_run, part, variant, seed, lr, config, rows, held_out)
+        found[part].append(once(work / f"{number}.json", made))
     return found
 
 

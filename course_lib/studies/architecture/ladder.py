@@ -6,7 +6,6 @@ by seed, so a step's gain is a mean of paired differences. Each rung trains at e
 config with the first seed, and with the other seeds at its best: no rung is judged at another's.
 """
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from course_lib import lineage
 from course_lib.architecture.blocks.moe import load_balance_loss
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
@@ -55,7 +54,7 @@ class LadderConfig:
     def run(self, lr: float, seed: int) -> TrainConfig:
         """The training loop's configuration; it logs where the loss is judged."""
         return TrainConfig(
-            steps=self.steps, batch_rows=self.rows, lr=lr, seed=seed, log_every=self.early
+            steps=self.steps, batch_size=self.rows, lr=lr, seed=seed, log_every=self.early
         )
 
 
@@ -151,13 +150,14 @@ def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], No
 
     def run(rung: str, lr: float, seed: int) -> Result:
         progress(len(results) / total, f"{rung}, rate {lr:g}, seed {seed}")
-        path = work / f"{rung}, {lr:g}, {seed}.json"
-        if not path.exists():
+
+        def climbed() -> dict:
             losses = climb(models[rung], lr, seed, config)
-            early, final = losses[config.early], losses[config.steps]
-            result = Result(rung=rung, seed=seed, lr=lr, early=early, final=final)
-            path.write_text(json.dumps(asdict(result)))
-        results.append(Result(**json.loads(path.read_text())))
+            return {"early": losses[config.early], "final": losses[config.steps]}
+
+        kept = once(work / f"{rung}, {lr:g}, {seed}.json", climbed)
+        ends = {"early": kept["early"], "final": kept["final"]}
+        results.append(Result(rung=rung, seed=seed, lr=lr, **ends))
         return results[-1]
 
     best = {}

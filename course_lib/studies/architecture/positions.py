@@ -25,7 +25,7 @@ from course_lib.architecture.positions import (
     yarn_tables,
 )
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import TrainConfig, train
 from course_lib.world import World, WorldConfig
 
@@ -98,7 +98,7 @@ def train_short(
     """A decoder trained on rows of `config.trained` tokens, each token seeing all before it."""
     generator = torch.Generator().manual_seed(seed)
     model = Decoder(config.model(vocab_size, position), generator).to(runtime.device())
-    plan = TrainConfig(steps=config.steps, batch_rows=config.batch_rows, lr=config.lr, seed=seed)
+    plan = TrainConfig(steps=config.steps, batch_size=config.batch_rows, lr=config.lr, seed=seed)
     train(model, batches(rows, config.batch_rows, seed), plan)
     return model
 
@@ -154,7 +154,7 @@ def stretched(model: Decoder, how: str, *, trained: int, tested: int, **change: 
 
 def tune(model: Decoder, rows: Int[Tensor, "rows seq_plus_one"], steps: int, lr: float) -> Decoder:
     """Train the model on, on the long rows, two a step; in place, and returned."""
-    plan = TrainConfig(steps=steps, batch_rows=2, lr=lr, warmup=0.1)
+    plan = TrainConfig(steps=steps, batch_size=2, lr=lr, warmup=0.1)
     train(model, batches(rows, 2, seed=0), plan)
     return model
 
@@ -171,11 +171,13 @@ def positions(config: LengthConfig, work: Path, progress: Callable[[float, str],
     for seed in config.seeds:
         for position in config.positions:
             progress(len(runs) / total, f"seed {seed}: {position}")
-            model = train_short(position, seed, config, short, tokenizer.vocab_size)
-            run = {"seed": seed, "position": position, "loss": _losses(model, test, config)}
-            if position == "rope":
-                run |= _stretches(model, long, test, config)
-            runs.append(run)
+
+            def trained(position: str = position, seed: int = seed) -> dict:
+                model = train_short(position, seed, config, short, tokenizer.vocab_size)
+                run = {"seed": seed, "position": position, "loss": _losses(model, test, config)}
+                return run | (_stretches(model, long, test, config) if position == "rope" else {})
+
+            runs.append(once(work / f"{position}-{seed}.json", trained))
     return {"runs": runs}
 
 

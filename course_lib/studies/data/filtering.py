@@ -5,21 +5,19 @@ known. Four arms: *all*, what the filters *kept*, what they *dropped*, and *trut
 documentation alone. Held-out documentation judges them all.
 """
 
-import json
 import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from course_lib import runtime
 from course_lib.data.filtering.junk import junk
 from course_lib.data.filtering.stack import apply, web_stack
 from course_lib.data.mixing.packing import Packed, pack_texts
 from course_lib.data.records import Record
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.studies.data.small_run import fit, small_model
 
@@ -177,18 +175,13 @@ def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, st
     runs = []
     for number, (seed, arm) in enumerate((s, a) for s in config.seeds for a in ARMS):
         progress(number / (len(config.seeds) * len(ARMS)), f"seed {seed}: {arm}")
-        done = work / f"{arm}-{seed}.json"
-        if not done.exists():
+
+        def trained(seed: int = seed, arm: str = arm) -> dict:
             rows = rows_of(groups[arm], tokenizer, config.seq_len)
-            began = runtime.cpu_seconds()
             figure = train_arm(rows, held_out, size, tokenizer, config, seed)
-            spent = round(runtime.cpu_seconds() - began, 1)
-            done.write_text(
-                json.dumps(
-                    {"arm": arm, "seed": seed, "bits_per_byte": figure, "core_seconds": spent}
-                )
-            )
-        runs.append(json.loads(done.read_text()))
+            return {"arm": arm, "seed": seed, "bits_per_byte": figure}
+
+        runs.append(once(work / f"{arm}-{seed}.json", trained, cost=True))
     texts = {
         arm: {
             "documents": len(group),

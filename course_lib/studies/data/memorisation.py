@@ -83,7 +83,7 @@ def continue_training(
     random.Random(config.seed).shuffle(texts)
     packed = pack_texts(texts, tokenizer, seq_len)
     run = TrainConfig(
-        steps=len(packed) // config.batch_size, batch_rows=config.batch_size, lr=config.lr
+        steps=len(packed) // config.batch_size, batch_size=config.batch_size, lr=config.lr
     )
     train(
         model,

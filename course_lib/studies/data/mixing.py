@@ -1,6 +1,5 @@
 """Mixtures, curricula and repetition, measured with one small model at equal tokens."""
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from course_lib import lineage, runtime
+from course_lib import lineage
 from course_lib.architecture.decoder import Decoder
 from course_lib.data.mixing.packing import Packed, chunks, pack, pack_texts
 from course_lib.data.mixing.weights import draw_sources, fit_mixture
 from course_lib.data.recipe import read_documents
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.studies.data.small_run import fit, small_model
 
@@ -75,7 +74,7 @@ class Pool:
     held_out_bytes: int
 
 
-def texts(config: MixingConfig) -> dict[str, list[str]]:
+def texts() -> dict[str, list[str]]:
     """About a megabyte of each source, shuffled."""
     found = {
         "world": [d["text"] for d in islice(read_documents(lineage.corpus(), "train"), 9_000)],
@@ -92,7 +91,7 @@ def texts(config: MixingConfig) -> dict[str, list[str]]:
 
 def pools(config: MixingConfig) -> tuple[Tokenizer, dict[str, Pool]]:
     """One tokenizer for all three, then rows; a tenth of the documents is held out."""
-    documents = texts(config)
+    documents = texts()
     tokenizer = train_bpe([t for group in documents.values() for t in group], config.vocab_size)
     return tokenizer, {name: _pool(group, tokenizer, config) for name, group in documents.items()}
 
@@ -203,20 +202,14 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tokenizer, parts = pools(config)
     runs: dict[str, dict] = {}
 
-    def once(name: str, run: Callable[[], dict]) -> dict:
-        path = work / f"{name}.json"
-        if not path.exists():
-            progress(len(runs) / 40, name)
-            began = runtime.cpu_seconds()
-            figures = run()
-            spent = round(runtime.cpu_seconds() - began, 1)
-            path.write_text(json.dumps({**figures, "core_seconds": spent}))
-        runs[name] = json.loads(path.read_text())
+    def kept(name: str, run: Callable[[], dict]) -> dict:
+        progress(len(runs) / 40, name)
+        runs[name] = once(work / f"{name}.json", run, cost=True)
         return runs[name]
 
     drawn = np.random.default_rng(0).dirichlet(np.ones(len(SOURCES)), config.proxies).tolist()
     losses = [
-        once(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
+        kept(f"proxy-{i}", lambda i=i: mixture_run(drawn[i], 10 + i, tokenizer, parts, config))[
             "mean"
         ]
         for i in range(config.proxies)
@@ -225,7 +218,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     tried = {"equal": dict.fromkeys(SOURCES, 1 / len(SOURCES)), "learned": fitted.best()}
     mixtures = {
         name: [
-            once(
+            kept(
                 f"mixture-{name}-{seed}",
                 lambda w=w, s=seed: mixture_run(list(w.values()), s, tokenizer, parts, config),
             )
@@ -235,7 +228,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     repeated = {
         str(n): [
-            once(
+            kept(
                 f"passes-{n}-{seed}",
                 lambda n=n, s=seed: repeated_run(n, s, tokenizer, parts["docs"], config),
             )
@@ -245,7 +238,7 @@ def mixing(config: MixingConfig, work: Path, progress: Callable[[float, str], No
     }
     orders = {
         name: [
-            once(
+            kept(
                 f"order-{name}-{seed}",
                 lambda o=name, s=seed: curriculum_run(o, s, tokenizer, config),
             )

@@ -44,6 +44,6 @@ def fit(
     train(
         model,
         lambda step: batch(rows, step, batch_size, seed),
-        TrainConfig(steps=steps, batch_rows=batch_size, lr=lr),
+        TrainConfig(steps=steps, batch_size=batch_size, lr=lr),
         eos_id=eos_id,
     )

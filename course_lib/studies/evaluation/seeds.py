@@ -7,9 +7,9 @@ from pathlib import Path
 
 from course_lib import lineage
 from course_lib.data.recipe import read_documents
-from course_lib.evaluation.generation import ask_chat, ask_few_shot
 from course_lib.evaluation.likelihood import compression
 from course_lib.experiments import experiment
+from course_lib.sft.ask import ask, ask_few_shot
 from course_lib.world import exam
 
 STAGES = ("base", "sft", "aligned", "quantized")
@@ -47,7 +47,7 @@ def _measure(stage: str, seed: int, config: SeedsConfig) -> dict:
     if stage == "base":
         replies = ask_few_shot(model, tokenizer, questions, world)
     else:
-        replies = ask_chat(model, tokenizer, questions)
+        replies = ask(model, tokenizer, questions)
     results = exam(world, questions, replies)
     texts = [record["text"] for record in _documents(config)]
     size = compression(model, tokenizer, texts)

@@ -8,8 +8,7 @@ from pathlib import Path
 from course_lib.artifacts import Progress
 from course_lib.checks import catalogue
 from course_lib.experiments import experiment
-from course_lib.grading import batch as desk
-from course_lib.grading import judge
+from course_lib.grading import batch, judge
 from course_lib.grading.demo import NAMES, WRONG_UNTIL, login, write_class
 from course_lib.grading.demo_answers import ATTENTION, FUNCTIONS, HOSTILE
 from course_lib.grading.intake.roster import read_roster
@@ -40,9 +39,9 @@ def run(config: DemoConfig, work: Path, progress: Progress) -> dict:
     exercises, limits, secret = catalogue(), Limits(), config.secret.encode()
     students, wanted = read_class(submissions, exercises, read_roster(assignment))
     read = time.monotonic() - began
-    key = desk.Key(secret=secret, exercises=exercises, limits=limits)
+    key = batch.Key(secret=secret, exercises=exercises, limits=limits)
     with Pool(limits, ahead=1) as pool:
-        outcome = desk.grade_class(
+        outcome = batch.grade_class(
             [s.submission for s in students],
             lambda one: judge.grade(one, secret, limits=limits, pool=pool),
             key,
@@ -88,7 +87,7 @@ def run(config: DemoConfig, work: Path, progress: Progress) -> dict:
     }
 
 
-def _hostile(outcome: desk.Outcome) -> list[Result]:
+def _hostile(outcome: batch.Outcome) -> list[Result]:
     return [outcome.results[login(name)] for name in NAMES[WRONG_UNTIL:]]
 
 

@@ -1,6 +1,5 @@
 """Every fault of `broken` on several seeds: the curves, the samples and what can be measured."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import islice
@@ -10,7 +9,7 @@ from course_lib import lineage
 from course_lib.data.mixing.packing import Packed, pack
 from course_lib.data.recipe import read_documents
 from course_lib.data.tokenization.tokenizer import Tokenizer, train_bpe
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.monitoring.broken import (
     FAULTS,
     HEALTHY,
@@ -100,12 +99,15 @@ def broken(config: BrokenConfig, work: Path, progress: Callable[[float, str], No
     healthy: dict[int, Run] = {}
     for number, (fault, seed, variant, sizes) in enumerate(planned):
         progress(number / len(planned), f"seed {seed}: {fault} {variant}")
-        done = work / f"{fault}-{seed}-{variant}.json".replace(" ", "-")
-        if not done.exists():
-            run = _trained(fault, text, sizes, seed, healthy.get(seed))
-            if fault == HEALTHY:
+        about = {"fault": fault, "seed": seed, "variant": variant}
+
+        def trained(about: dict = about, sizes: BrokenConfig = sizes) -> dict:
+            seed = about["seed"]
+            run = _trained(about["fault"], text, sizes, seed, healthy.get(seed))
+            if about["fault"] == HEALTHY:
                 healthy[seed] = run
-            about = {"fault": fault, "seed": seed, "variant": variant}
-            done.write_text(json.dumps(about | summary(run)))
-        runs.append(json.loads(done.read_text()))
+            return about | summary(run)
+
+        name = f"{fault}-{seed}-{variant}.json".replace(" ", "-")
+        runs.append(once(work / name, trained))
     return {"runs": runs, "floor": text.floor}

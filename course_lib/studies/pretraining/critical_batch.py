@@ -5,7 +5,6 @@ run with another seed. Along the run of the middle batch the gradient-noise scal
 the moments when the held-out loss passes the targets: the theory says that both must agree.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.corpus import tokenized_split
 from course_lib.data.mixing.packing import Packed, batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 from course_lib.pretraining.schedules.noise_scale import NoiseScale, measure
+from course_lib.pretraining.schedules.rates import warm_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def one_run(
     passed, left, before, look_at = {}, list(config.targets), None, 8
     for step in range(1, config.most_rows // rows + 1):
         for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, step / config.warmup)
+            group["lr"] = lr * warm_up(step - 1, config.warmup)
         inputs, targets = batch(texts.train, step - 1, rows, seed=seed)
         loss = cross_entropy(model(inputs, documents=document_ids(inputs, texts.eos_id)), targets)
         model.zero_grad(set_to_none=True)
@@ -123,13 +123,6 @@ def one_run(
             break
         before = (step, now)
     return passed
-
-
-def cached(path: Path, make: Callable[[], dict]) -> dict:
-    """What ``make`` gave, now or in an earlier go."""
-    if not path.exists():
-        path.write_text(json.dumps(make()))
-    return json.loads(path.read_text())
 
 
 def best_rate(runs: list[dict], rows: int, target: str) -> float:
@@ -169,7 +162,7 @@ def critical_batch(
     def go(rows: int, lr: float, seed: int) -> None:
         name = f"{rows}-{lr:.5f}-{seed}"
         progress(len(runs) / planned, f"batch {rows}, lr {lr:.4f}")
-        steps = cached(
+        steps = once(
             work / f"{name}.json", lambda: one_run(texts, config, rows=rows, lr=lr, seed=seed)
         )
         runs.append({"rows": rows, "lr": lr, "seed": seed, "steps": steps})
@@ -181,5 +174,5 @@ def critical_batch(
         for seed in config.seeds:
             go(rows, chosen, seed)
     lr = best_rate(runs, config.measured_at, last)
-    noise = cached(work / "noise.json", lambda: noise_along_a_run(texts, config, lr))
+    noise = once(work / "noise.json", lambda: noise_along_a_run(texts, config, lr))
     return {"runs": runs, "noise": noise, "tokens_a_row": texts.train.tokens / len(texts.train)}

@@ -1,6 +1,5 @@
 """Does the best rate move with the width? Every width at every rate, standard and muP."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime
 from course_lib.architecture.decoder import ModelConfig
 from course_lib.data.mixing.packing import batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.initialisation.mup import WidthDecoder
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
@@ -116,17 +114,12 @@ def transfer(config: MupConfig, work: Path, progress: Callable[[float, str], Non
     runs = []
     for kind, width, lr in wanted:
         progress(len(runs) / len(wanted), f"{kind}, width {width}, rate {lr:g}")
-        path = work / f"{kind}, {width}, {lr:g}.json"
-        if not path.exists():
-            began = runtime.cpu_seconds()
+
+        def trained(kind: str = kind, width: int = width, lr: float = lr) -> dict:
             loss = run(kind, width, lr, config)
-            spent = round(runtime.cpu_seconds() - began, 2)
-            path.write_text(
-                json.dumps(
-                    {"kind": kind, "width": width, "lr": lr, "loss": loss, "core_seconds": spent}
-                )
-            )
-        runs.append(json.loads(path.read_text()))
+            return {"kind": kind, "width": width, "lr": lr, "loss": loss}
+
+        runs.append(once(work / f"{kind}, {width}, {lr:g}.json", trained, cost=True))
     return {"runs": runs, "floor": config.texts().floor, "config": asdict(config)}
 
 

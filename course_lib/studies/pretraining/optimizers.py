@@ -6,7 +6,6 @@ all else is fixed here, before the race. Everyone has the same clipping; everyon
 which has its own warm-up, has the same schedule.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Callable
@@ -16,10 +15,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_lib import runtime
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
@@ -121,7 +119,7 @@ def run(
     optimizer = runners()[name].make(model, lr, warmup)
     peaks = [group["lr"] for group in optimizer.param_groups]
     found: dict[str, list] = {"training": [], "held_out": []}
-    for step in range(until or config.steps):
+    for step in range(config.steps if until is None else until):
         if not isinstance(optimizer, ScheduleFreeAdamW):
             share = wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -166,24 +164,9 @@ def race(config: RaceConfig, work: Path, progress: Callable[[float, str], None])
 
     def result(name: str, lr: float, seed: int) -> dict:
         progress(len(results) / total, f"{name}, rate {lr:.3g}, seed {seed}")
+        about = {"name": name, "lr": lr, "seed": seed, "steps": config.steps}
         path = work / f"{name}, {lr:.6g}, {seed}.json"
-        if not path.exists():
-            began = runtime.cpu_seconds()
-            found = run(name, lr, seed, config)
-            spent = round(runtime.cpu_seconds() - began, 2)
-            path.write_text(
-                json.dumps(
-                    {
-                        "name": name,
-                        "lr": lr,
-                        "seed": seed,
-                        "core_seconds": spent,
-                        "steps": config.steps,
-                        **found,
-                    }
-                )
-            )
-        results.append(json.loads(path.read_text()))
+        results.append(once(path, lambda: about | run(name, lr, seed, config), cost=True))
         return results[-1]
 
     first, *others = config.seeds

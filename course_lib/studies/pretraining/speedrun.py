@@ -6,7 +6,6 @@ is compiled before the first step isn't counted), on a schedule that follows its
 counts is bits a byte on the held-out files.
 """
 
-import json
 import math
 import random
 import time
@@ -23,7 +22,7 @@ from course_lib.architecture.decoder import WRITES, Decoder, ModelConfig
 from course_lib.data.mixing.windows import random_windows
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import train_bpe
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.pretraining.optimizers.adamw import param_groups
 from course_lib.pretraining.optimizers.muon import Muon, muon_groups
 from course_lib.pretraining.schedules.rates import cosine, wsd
@@ -314,8 +313,9 @@ def _kept(
     path: Path, config: SpeedrunConfig, text: Text, say: Callable[[float, str], None]
 ) -> dict:
     """What a race came to, by contestant; from ``path`` where it was run before."""
-    if not path.exists():
-        found = {
+
+    def raced() -> dict:
+        return {
             runner.name: {
                 "bits_per_byte": runner.bits_per_byte(text, config.rows),
                 "core_seconds": runner.spent,
@@ -325,5 +325,5 @@ def _kept(
             }
             for runner in race(config, text, say)
         }
-        path.write_text(json.dumps(found))
-    return json.loads(path.read_text())
+
+    return once(path, raced)

@@ -6,9 +6,9 @@ undecayed trunk is read at the same budgets), *warm-up* (the same with a warm-up
 the short runs), *repeated* (the same with a small corpus, read again and again).
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ import torch
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.scaling.laws.ledger import Ledger, LedgerConfig, Rows
 from course_lib.scaling.laws.runs import corrected_loss
@@ -136,8 +136,5 @@ def grid(config: GridConfig, work: Path, progress: Callable[[float, str], None])
     runs: list[dict] = []
     for number, (regime, width) in enumerate(jobs):
         progress(number / len(jobs), f"{regime}: width {width}")
-        done = work / f"{regime}-{width}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run_size(config, regime, width)))
-        runs += json.loads(done.read_text())
+        runs += once(work / f"{regime}-{width}.json", partial(run_size, config, regime, width))
     return {"entropy": Ledger(config.ledger).entropy, "runs": runs, "config": asdict(config)}

@@ -5,9 +5,9 @@ micro-world, the small one under two seeds. Each run is also branched off at hal
 other way to make a trial cheap.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from course_lib import lineage
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.packing import Packed, batch, pack_texts
 from course_lib.data.recipe import read_documents
-from course_lib.experiments import experiment
+from course_lib.experiments import experiment, once
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.studies.scaling.world import WithinDocuments, held_out_loss
 
@@ -122,10 +122,8 @@ def proxies(config: ProxiesConfig, work: Path, progress: Callable[[float, str], 
     runs = []
     for number, (place, recipe, label, size, seed) in enumerate(jobs):
         progress(number / len(jobs), f"{label}, seed {seed}: {recipe.name}")
-        done = work / f"{label}-{seed}-{place}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run(config, recipe, size, seed, held_out)))
+        made = partial(run, config, recipe, size, seed, held_out)
         about = {"recipe": recipe.name, "size": label, "seed": seed}
-        runs.append({**about, **json.loads(done.read_text())})
+        runs.append(about | once(work / f"{label}-{seed}-{place}.json", made))
     tokens = [steps * config.rows * config.seq_len for steps in config.steps]
     return {"runs": runs, "tokens": tokens, "config": asdict(config)}

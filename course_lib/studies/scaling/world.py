@@ -1,11 +1,12 @@
 """A grid of real runs on the micro-world's own text, whose entropy is known exactly.
 
-Each branch is judged by its held-out loss and by the world's questions, read by ``downstream``.
+Each branch is judged by its held-out loss and by what it thinks of the answers to the world's
+questions.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,9 +16,10 @@ from torch.nn import functional as F
 from course_lib import lineage
 from course_lib.architecture.accounting.formulas import count_parameters, training_flops
 from course_lib.architecture.decoder import Decoder, ModelConfig, save_model
-from course_lib.data.mixing.packing import IGNORED, Packed, batch
-from course_lib.experiments import experiment
-from course_lib.scaling.downstream import Pair, metrics, read_answers
+from course_lib.data.mixing.packing import IGNORE, Packed, batch
+from course_lib.evaluation.likelihood import Pair, score_pairs
+from course_lib.experiments import experiment, once
+from course_lib.scaling.downstream import metrics
 from course_lib.scaling.laws.grid import BranchConfig, trunk_and_branches
 from course_lib.studies.pretraining.texts import texts
 from course_lib.world.questions import Question
@@ -123,7 +125,7 @@ def held_out_loss(model: nn.Module, held_out: Packed, rows: int = 32) -> float:
     for start in range(0, len(held_out), rows):
         logits = model(held_out.inputs[start : start + rows]).flatten(0, 1)
         targets = held_out.targets[start : start + rows].flatten()
-        total += F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum").item()
+        total += F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="sum").item()
     return total / held_out.tokens
 
 
@@ -137,7 +139,7 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
 
     def judge(trained: nn.Module) -> float:
         loss = held_out_loss(trained, data.held_out)
-        answers = {k: metrics(read_answers(trained, p)) for k, p in data.questions.items()}
+        answers = {k: metrics(score_pairs(trained.model, p)) for k, p in data.questions.items()}
         save_model(trained.model, work / f"model-{size[0]}-{config.steps[len(judged)]}")
         judged.append({"loss": loss, "answers": answers})
         return loss
@@ -171,8 +173,5 @@ def world_grid(config: WorldGridConfig, work: Path, progress: Callable[[float, s
     runs: list[dict] = []
     for number, size in enumerate(config.sizes):
         progress(number / len(config.sizes), f"width {size[0]}")
-        done = work / f"size-{size[0]}.json"
-        if not done.exists():
-            done.write_text(json.dumps(run_size(config, size, data, work)))
-        runs += json.loads(done.read_text())
+        runs += once(work / f"size-{size[0]}.json", partial(run_size, config, size, data, work))
     return {"floor": data.floor, "runs": runs, "config": asdict(config)}

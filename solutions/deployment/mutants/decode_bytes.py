@@ -44,7 +44,7 @@ def by_groups(n_layers, d_model, d_kv, d_ff, vocab, bits, batch, context):
     return {"weights": weights, "cache": cache, "tokens_per_second": batch / seconds}
 
 
-def told(weights, cache, batch):
+def figures(weights, cache, batch):
     speed = batch * BANDWIDTH / (weights + cache)
     return {"weights": round(weights), "cache": round(cache), "tokens_per_second": speed}
 
@@ -56,24 +56,24 @@ def parts(n_layers, d_model, d_kv, d_ff, vocab, bits, batch, context):
 
 def a_byte_a_code(*given):
     n, cache = parts(*given)
-    return told(n + n / 16, cache, given[6])
+    return figures(n + n / 16, cache, given[6])
 
 
 def no_scales(*given):
     n, cache = parts(*given)
-    return told(n * given[5] / 8, cache, given[6])
+    return figures(n * given[5] / 8, cache, given[6])
 
 
 def wide_scales(*given):
     n, cache = parts(*given)
-    return told(n * given[5] / 8 + n / 8, cache, given[6])
+    return figures(n * given[5] / 8 + n / 8, cache, given[6])
 
 
 def two_matrices(n_layers, d_model, d_kv, d_ff, *rest):
     right = by_the_formula(n_layers, d_model, d_kv, d_ff, *rest)
     bits, batch = rest[1], rest[2]
     missing = n_layers * d_model * d_ff * (bits / 8 + 1 / 16)
-    return told(right["weights"] - missing, right["cache"], batch)
+    return figures(right["weights"] - missing, right["cache"], batch)
 
 
 def no_head(n_layers, d_model, d_kv, d_ff, vocab, *rest):
@@ -82,22 +82,22 @@ def no_head(n_layers, d_model, d_kv, d_ff, vocab, *rest):
 
 def weights_for_each_request(*given):
     right = by_the_formula(*given)
-    return told(right["weights"] * given[6], right["cache"], given[6])
+    return figures(right["weights"] * given[6], right["cache"], given[6])
 
 
 def keys_only(*given):
     right = by_the_formula(*given)
-    return told(right["weights"], right["cache"] / 2, given[6])
+    return figures(right["weights"], right["cache"] / 2, given[6])
 
 
 def full_width(*given):
     right = by_the_formula(*given)
-    return told(right["weights"], right["cache"] * given[1] / given[2], given[6])
+    return figures(right["weights"], right["cache"] * given[1] / given[2], given[6])
 
 
 def one_cache(*given):
     right = by_the_formula(*given)
-    return told(right["weights"], right["cache"] / given[6], given[6])
+    return figures(right["weights"], right["cache"] / given[6], given[6])
 
 
 def speed_of_one(*given):

@@ -16,111 +16,111 @@ def clipped(gradients, clip):
     return [g * min(1.0, clip / norm.item()) for g in gradients]
 
 
-def sums_and_a_count(weight, bias, x, targets, wire, lr, clip):
+def sums_and_a_count(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "sum")
     count = torch.tensor([float((targets != -100).sum())])
     for t in (gw, gb, count):
-        wire.all_reduce(t)
+        group.all_reduce(t)
     gw, gb = clipped([gw / count, gb / count], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def one_message(weight, bias, x, targets, wire, lr, clip):
+def one_message(weight, bias, x, targets, group, lr, clip):
     """All that travels in one vector."""
     gw, gb = loss_of(weight, bias, x, targets, "sum")
     real = (targets >= 0).sum().float().reshape(1)
     flat = torch.cat([gw.flatten(), gb, real])
-    wire.all_reduce(flat)
+    group.all_reduce(flat)
     flat = flat[:-1] / flat[-1]
     if flat.norm() > clip:
         flat *= clip / (flat.norm() + 1e-6)
     return weight - lr * flat[: gw.numel()].view_as(gw), bias - lr * flat[gw.numel() :]
 
 
-def scaled_loss(weight, bias, x, targets, wire, lr, clip):
+def scaled_loss(weight, bias, x, targets, group, lr, clip):
     """As shard_loss: p / T times the sum, and then the mean over the ranks."""
     tokens = (targets != -100).sum().double()
-    wire.all_reduce(tokens)
+    group.all_reduce(tokens)
     weight, bias = weight.detach().requires_grad_(), bias.detach().requires_grad_()
     total = F.cross_entropy(F.linear(x, weight, bias), targets, ignore_index=-100, reduction="sum")
-    (total * wire.size / tokens.float()).backward()
+    (total * group.size / tokens.float()).backward()
     for p in (weight, bias):
-        wire.all_reduce(p.grad)
-        p.grad /= wire.size
+        group.all_reduce(p.grad)
+        p.grad /= group.size
     torch.nn.utils.clip_grad_norm_([weight, bias], clip)
     with torch.no_grad():
         return weight - lr * weight.grad, bias - lr * bias.grad
 
 
-def as_it_was(weight, bias, x, targets, wire, lr, clip):
+def as_it_was(weight, bias, x, targets, group, lr, clip):
     gw, gb = clipped(loss_of(weight, bias, x, targets, "mean"), clip)
-    wire.all_reduce(gw)
-    return weight - lr * gw / wire.size, bias - lr * gb
+    group.all_reduce(gw)
+    return weight - lr * gw / group.size, bias - lr * gb
 
 
-def mends_the_bias(weight, bias, x, targets, wire, lr, clip):
+def mends_the_bias(weight, bias, x, targets, group, lr, clip):
     gw, gb = clipped(loss_of(weight, bias, x, targets, "mean"), clip)
     for g in (gw, gb):
-        wire.all_reduce(g)
-        g /= wire.size
+        group.all_reduce(g)
+        g /= group.size
     return weight - lr * gw, bias - lr * gb
 
 
-def mends_bias_and_clipping(weight, bias, x, targets, wire, lr, clip):
+def mends_bias_and_clipping(weight, bias, x, targets, group, lr, clip):
     gradients = loss_of(weight, bias, x, targets, "mean")
     for g in gradients:
-        wire.all_reduce(g)
-        g /= wire.size
+        group.all_reduce(g)
+        g /= group.size
     gw, gb = clipped(gradients, clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def mends_the_clipping(weight, bias, x, targets, wire, lr, clip):
+def mends_the_clipping(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "mean")
-    wire.all_reduce(gw)
-    gw, gb = clipped([gw / wire.size, gb], clip)
+    group.all_reduce(gw)
+    gw, gb = clipped([gw / group.size, gb], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def mends_means_and_clipping(weight, bias, x, targets, wire, lr, clip):
+def mends_means_and_clipping(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "sum")
     count = (targets != -100).sum().float()
-    wire.all_reduce(gw)
-    wire.all_reduce(count)
+    group.all_reduce(gw)
+    group.all_reduce(count)
     gw, gb = clipped([gw / count, gb / count], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def forgets_to_divide(weight, bias, x, targets, wire, lr, clip):
+def forgets_to_divide(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "sum")
-    wire.all_reduce(gw)
-    wire.all_reduce(gb)
+    group.all_reduce(gw)
+    group.all_reduce(gb)
     gw, gb = clipped([gw, gb], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def divides_by_its_own_tokens(weight, bias, x, targets, wire, lr, clip):
+def divides_by_its_own_tokens(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "sum")
-    wire.all_reduce(gw)
-    wire.all_reduce(gb)
+    group.all_reduce(gw)
+    group.all_reduce(gb)
     count = max(int((targets != -100).sum()), 1)
     gw, gb = clipped([gw / count, gb / count], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def counts_the_padding(weight, bias, x, targets, wire, lr, clip):
+def counts_the_padding(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "sum")
     count = torch.tensor(float(len(targets)))
     for t in (gw, gb, count):
-        wire.all_reduce(t)
+        group.all_reduce(t)
     gw, gb = clipped([gw / count, gb / count], clip)
     return weight - lr * gw, bias - lr * gb
 
 
-def only_the_first_rank_sums(weight, bias, x, targets, wire, lr, clip):
+def only_the_first_rank_sums(weight, bias, x, targets, group, lr, clip):
     gw, gb = loss_of(weight, bias, x, targets, "mean")
-    if wire.rank == 0:
-        wire.all_reduce(gw)
+    if group.rank == 0:
+        group.all_reduce(gw)
     return weight - lr * gw, bias - lr * gb
 
 

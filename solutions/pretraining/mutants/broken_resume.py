@@ -12,18 +12,20 @@ def gradient(weight, inputs, targets):
 
 
 def mended(state, batches, steps, lr, warmup):
-    weight, mean, square = state["weight"], state["mean"], state["square"]
+    weight, exp_avg, exp_avg_sq = state["weight"], state["exp_avg"], state["exp_avg_sq"]
     losses = []
     for step in range(state["step"], state["step"] + steps):
         loss, grad = gradient(weight, *batches[step % len(batches)])
         losses.append(loss)
-        mean = 0.9 * mean + 0.1 * grad
-        square = 0.999 * square + 0.001 * grad**2
+        exp_avg = 0.9 * exp_avg + 0.1 * grad
+        exp_avg_sq = 0.999 * exp_avg_sq + 0.001 * grad**2
         t = step + 1
         rate = lr * min(1.0, t / warmup)
-        weight = weight - rate * (mean / (1 - 0.9**t)) / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
+        weight = weight - rate * (exp_avg / (1 - 0.9**t)) / (
+            (exp_avg_sq / (1 - 0.999**t)).sqrt() + 1e-8
+        )
     step = state["step"] + steps
-    return {"step": step, "weight": weight, "mean": mean, "square": square}, losses
+    return {"step": step, "weight": weight, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}, losses
 
 
 def in_place_on_copies(state, batches, steps, lr, warmup):
@@ -33,11 +35,11 @@ def in_place_on_copies(state, batches, steps, lr, warmup):
         loss, grad = gradient(state["weight"], *batches[state["step"] % len(batches)])
         state["step"] += 1
         t = state["step"]
-        state["mean"].lerp_(grad, 0.1)
-        state["square"].mul_(0.999).addcmul_(grad, grad, value=0.001)
-        root = state["square"].sqrt() / (1 - 0.999**t) ** 0.5 + 1e-8
+        state["exp_avg"].lerp_(grad, 0.1)
+        state["exp_avg_sq"].mul_(0.999).addcmul_(grad, grad, value=0.001)
+        root = state["exp_avg_sq"].sqrt() / (1 - 0.999**t) ** 0.5 + 1e-8
         rate = lr * t / warmup if t < warmup else lr
-        state["weight"].addcdiv_(state["mean"], root, value=-rate / (1 - 0.9**t))
+        state["weight"].addcdiv_(state["exp_avg"], root, value=-rate / (1 - 0.9**t))
         losses.append(loss)
     return state, losses
 
@@ -51,7 +53,7 @@ def by_recursion(state, batches, steps, lr, warmup):
 
 
 def empty_moments(state):
-    return {**state, "mean": 0 * state["mean"], "square": 0 * state["square"]}
+    return {**state, "exp_avg": 0 * state["exp_avg"], "exp_avg_sq": 0 * state["exp_avg_sq"]}
 
 
 def from_the_front(state, batches):
@@ -95,7 +97,7 @@ def without_the_warmup(state, batches, steps, lr, warmup):
 
 
 def the_mean_alone(state, batches, steps, lr, warmup):
-    return mended({**state, "square": 0 * state["square"]}, batches, steps, lr, warmup)
+    return mended({**state, "exp_avg_sq": 0 * state["exp_avg_sq"]}, batches, steps, lr, warmup)
 
 
 def returns_the_state_alone(state, batches, steps, lr, warmup):

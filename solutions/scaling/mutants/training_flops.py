@@ -102,7 +102,7 @@ def forgets_the_rows(config, rows, seq):
 
 WRONG = {
     forward_alone: "the forward pass alone",
-    backward_once: "as dear as the forward",
+    backward_once: "as costly as the forward",
     multiplies_and_forgets_to_add: "multiplies *and* adds",
     weights_alone: "products of tokens with tokens are missing",
     scores_alone: "There are two: the scores",

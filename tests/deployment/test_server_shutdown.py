@@ -10,7 +10,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from course_lib.deployment.app import MODEL_NAME
+from course_lib.deployment.app import SERVED_MODEL_NAME
 from course_lib.deployment.quantize import quantize_model, save_quantized
 
 SERVE = """
@@ -18,6 +18,7 @@ import sys, time
 from pathlib import Path
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment import engine, server
+from course_lib.deployment.quantize import load_quantized
 whole = engine.Engine.tokens
 def slow(self, prompt, sampling):
     for token in whole(self, prompt, sampling):
@@ -25,7 +26,8 @@ def slow(self, prompt, sampling):
         yield token
 engine.Engine.tokens = slow
 folder = Path(sys.argv[1])
-server.serve(folder, Tokenizer.load(folder / "tokenizer.json"), port=int(sys.argv[2]))
+tokenizer = Tokenizer.load(folder / "tokenizer.json")
+server.serve(load_quantized(folder), tokenizer, port=int(sys.argv[2]))
 """
 
 
@@ -33,18 +35,20 @@ server.serve(folder, Tokenizer.load(folder / "tokenizer.json"), port=int(sys.arg
 def process(model, tokenizer, tmp_path):
     save_quantized(quantize_model(model), tmp_path)
     tokenizer.save(tmp_path / "tokenizer.json")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
-    try:
-        yield process, port
-    finally:
-        process.kill()
-        process.wait(10)
+    with socket.socket() as reserved:  # bound and not listening: nobody else is given this port
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
+        process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+        try:
+            yield process, port
+        finally:
+            process.kill()
+            process.wait()
 
 
-def connect(process, port, seconds=90.0):
+def connect(process, port, seconds=300.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
@@ -58,10 +62,10 @@ def test_a_signal_lets_the_answer_finish(process):
     process, port = process
     connect(process, port)
     url = f"http://127.0.0.1:{port}/v1"
-    with openai.OpenAI(base_url=url, api_key="-", max_retries=0, timeout=30) as client:
+    with openai.OpenAI(base_url=url, api_key="-", max_retries=0, timeout=120) as client:
         stream = iter(
             client.chat.completions.create(
-                model=MODEL_NAME,
+                model=SERVED_MODEL_NAME,
                 messages=[{"role": "user", "content": "Where does Baben live?"}],
                 max_tokens=30,
                 stream=True,
@@ -70,6 +74,6 @@ def test_a_signal_lets_the_answer_finish(process):
         next(stream), next(stream)
         process.send_signal(signal.SIGTERM)
         assert list(stream)[-1].choices[0].finish_reason in ("length", "stop")
-    assert process.wait(20) in (0, -signal.SIGTERM)
+    assert process.wait(120) in (0, -signal.SIGTERM)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)

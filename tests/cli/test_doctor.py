@@ -7,7 +7,7 @@ from course_lib.cli import doctor
 
 
 def test_every_fault_comes_with_a_remedy():
-    findings = doctor.doctor()
+    findings = doctor.examine()
     assert {"Python", "versions", "cores", "disk", "bfloat16", "GPU"} <= {f.what for f in findings}
     assert all(f.found for f in findings)
     assert all(f.ok or f.remedy for f in findings)

@@ -11,10 +11,11 @@ import pytest
 
 SCRIPT = """
 import torch
-from course_lib.architecture.attention.dot_product import GrowingCache, attention
+from course_lib.architecture.attention.dot_product import GrowingCache, plain_attention
 from course_lib.architecture.attention.masks import causal_mask
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.ops import layer_norm, rms_norm, rope, rope_tables, swiglu
+from course_lib.architecture.sampling.filters import Filters
 from course_lib.architecture.sampling.generate import generate
 
 m = Decoder(ModelConfig(vocab_size=9, d_model=16, n_layers=1, max_seq=8))
@@ -36,12 +37,12 @@ calls = [
     lambda: rope(z(2, 6), *rope_tables(2, 4)),
     lambda: rope_tables(2, 3),
     lambda: swiglu(z(2), z(3)),
-    lambda: attention(z(1, 4, 2, 8), z(1, 3, 2, 8), z(1, 3, 2, 8)),
-    lambda: attention(z(1, 4, 2, 8), z(1, 2, 2, 6), z(1, 2, 2, 6)),
+    lambda: plain_attention(z(1, 4, 2, 8), z(1, 3, 2, 8), z(1, 3, 2, 8)),
+    lambda: plain_attention(z(1, 4, 2, 8), z(1, 2, 2, 6), z(1, 2, 2, 6)),
     lambda: causal_mask(3, 2),
     lambda: generate(m, [[1], []], max_new_tokens=1),
     lambda: generate(m, [[1, 2]], max_new_tokens=7),
-    lambda: generate(m, [[1, 2]], max_new_tokens=1, temperature=-1.0),
+    lambda: generate(m, [[1, 2]], max_new_tokens=1, filters=Filters(temperature=-1.0)),
 ]
 for call in calls:
     try:

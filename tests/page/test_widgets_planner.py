@@ -21,7 +21,7 @@ from course_lib.scaling.planning.plan import (
     compute_optimal,
     hoffmann_2022,
 )
-from tests.architecture.test_widgets import javascript
+from tests.page.test_widgets import javascript
 
 RUNS = [
     {"flops": 1e21, "served": 1e12, "unique": 1e10, "devices": 8, "mfu": 0.4, "price": 2.0},

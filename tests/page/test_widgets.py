@@ -4,14 +4,20 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from course_lib.architecture.accounting.activations import gpt_activation_bytes
-from course_lib.architecture.accounting.published import PUBLISHED
-from course_lib.architecture.accounting.sizes import cache_bytes, forward_flops_a_token, weights
+from course_lib.architecture.accounting.formulas import (
+    count_parameters,
+    forward_flops,
+    kv_cache_bytes,
+)
+from course_lib.architecture.accounting.published import PUBLISHED, published
+from course_lib.architecture.accounting.sizes import Sizes, sizes_of
+from course_lib.architecture.families.presets import PRESETS
 from course_lib.architecture.sampling.filters import Filters
 from course_lib.page import widgets
 
@@ -69,30 +75,33 @@ def test_the_sampler_filters_as_the_package_does():
 
 
 def test_the_calculator_computes_what_the_package_computes():
-    """Every published model, short and long rows, in Python and in the page's own script."""
+    """Published models and ours, short and long rows, in Python and in the page's own script."""
     runs = [
         {"seq": seq, "batch": 3, "bytes": 2, "tokens": 7, "recompute": how, "causal": causal}
         for seq, how, causal in (
             (100, "nothing", False),
             (8192, "attention", True),
             (9000, "everything", False),
+            (1, "nothing", True),
         )
     ]
-    models = [asdict(model.sizes) for model in PUBLISHED]
+    models = [model.sizes for model in PUBLISHED]
+    models += [sizes_of(preset(vocab_size=61)) for preset in PRESETS.values()]
+    models += [replace(published("DeepSeek-V3").sizes, kv_rank=0)]  # as the page asks its reader
     script = widgets.script("calculator")
-    call = f"{json.dumps(models)}.map(s => {json.dumps(runs)}.map(r => w.all(s, r)))"
+    given = json.dumps([asdict(s) for s in models])
+    call = f"{given}.map(s => {json.dumps(runs)}.map(r => w.all(s, r)))"
     got = javascript(f"((w) => {call})({script})")
-    for model, theirs in zip(PUBLISHED, got, strict=True):
-        s = model.sizes
+    for s, theirs in zip(models, got, strict=True):
         for run, found in zip(runs, theirs, strict=True):
-            forward = forward_flops_a_token(s, run["seq"], run["causal"])
+            forward = forward_flops(s, run["seq"], causal=run["causal"]) / run["seq"]
             assert found == {
-                "total": weights(s).total,
-                "active": weights(s).active,
+                "total": count_parameters(s).total,
+                "active": count_parameters(s).active,
                 "forward": forward,
                 "training": 3 * forward * 7,
-                "cache": cache_bytes(s, run["seq"], 3, 2),
-                "weightBytes": 2 * weights(s).total,
+                "cache": kv_cache_bytes(s, run["seq"], 3, 2),
+                "weightBytes": 2 * count_parameters(s).total,
                 "activations": gpt_activation_bytes(
                     d_model=s.d_model,
                     n_heads=s.n_heads,
@@ -102,6 +111,25 @@ def test_the_calculator_computes_what_the_package_computes():
                     recompute=run["recompute"],
                 ),
             }
+
+
+def test_the_calculator_refuses_what_the_package_refuses():
+    right = asdict(published("Mixtral 8x7B").sizes)
+    wrong = [
+        {"n_kv_heads": 3},
+        {"experts_a_token": 9},
+        {"d_expert": 0},
+        {"dense_layers": 33},
+        {"full_layers": 33},
+        {"kv_rank": 8},
+        {"kv_rank": 8, "d_value": 8, "biases": "all"},
+    ]
+    asked = json.dumps([right | change for change in wrong] + [right])
+    got = javascript(f"((w) => {asked}.map(s => w.refused(s)))({widgets.script('calculator')})")
+    assert [len(problems) for problems in got] == [1] * len(wrong) + [0]
+    for change in wrong:
+        with pytest.raises(ValueError):
+            Sizes(**right | change)
 
 
 def test_markup_is_closed_against_its_data():

@@ -1,0 +1,54 @@
+"""`course pretrain` and `course plan`: train a model of your own, and what of one fits a device."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from course_lib.cli.output import console, mark
+from course_lib.pretraining.real_run.run import Command
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the commands into the `course` command."""
+    app.command()(Command(own_tokens).pretrain)
+    app.command()(plan)
+
+
+def own_tokens(folder: Path) -> Path:
+    """The world's corpus as shards, written once."""
+    from course_lib import lineage
+    from course_lib.data.mixing.corpus import corpus_tokens
+
+    if not (folder / "index.json").exists():
+        corpus_tokens(lineage.corpus(), "train", lineage.tokenizer(), folder)
+    return folder
+
+
+def plan(
+    model: Annotated[str, typer.Argument(help="a published model, as 'Llama 3 8B'")],
+    device: Annotated[str, typer.Option(help="T4, L4, A100, H100, H200, or gigabytes")] = "A100",
+    batch: Annotated[int, typer.Option(help="rows a step on one device")] = 8,
+    seq: Annotated[int, typer.Option(help="tokens in a row")] = 2048,
+    devices: Annotated[int, typer.Option(help="how many there are to share")] = 8,
+):
+    """Will a training step fit? If not: batch, checkpointing, sharding, LoRA, length, in order."""
+    from course_lib.architecture.accounting.published import published
+    from course_lib.pretraining.memory.adviser import Setting, advise
+    from course_lib.scaling.planning.plan import HARDWARE
+
+    if device not in HARDWARE and not device.replace(".", "", 1).isdigit():
+        raise ValueError(f"device {device!r}: expected {', '.join(HARDWARE)}, or gigabytes")
+    memory = HARDWARE[device].memory if device in HARDWARE else float(device) * 1e9
+    ladder = advise(published(model).sizes, memory, Setting(batch=batch, seq=seq), devices=devices)
+    table = Table("remedy", "batch", "tokens", "devices", "GB needed", "", "what it costs you")
+    for rung in ladder:
+        at = rung.setting
+        sizes = (f"{at.batch}", f"{at.seq}", f"{at.shards}", f"{rung.need.total / 1e9:.1f}")
+        table.add_row(rung.remedy, *sizes, mark(rung.fits, "fits"), rung.why)
+    console.print(table)
+    parts = vars(ladder[-1].need).items()
+    console.print(", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in parts))
+    if not ladder[-1].fits:
+        raise typer.Exit(1)

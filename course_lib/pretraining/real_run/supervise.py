@@ -1,0 +1,70 @@
+"""A run from its first line to its exit code: signals, ranks, folder, log, and the loop in them."""
+
+import sys
+
+import torch
+
+from course_lib.architecture.decoder import Decoder
+from course_lib.data.mixing.loader import LoaderConfig, PackedLoader
+from course_lib.data.mixing.shards import Shards
+from course_lib.pretraining.loop.train import train
+from course_lib.pretraining.real_run.config import Exit, RunConfig
+from course_lib.pretraining.real_run.folder import FolderInUse, RunLog, locked
+from course_lib.pretraining.real_run.hooks import Run
+from course_lib.pretraining.real_run.ranks import LostRank, Ranks
+from course_lib.pretraining.real_run.signals import StopRequest
+
+ENDS = {
+    LostRank: Exit.LOST_RANK,
+    FolderInUse: Exit.IN_USE,
+    OSError: Exit.STORAGE,
+    ValueError: Exit.REFUSED,
+}
+
+
+def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
+    """Train in the run's folder, or go on there; a fault is named on the error stream.
+
+    Each line needs what those before it made: the lock its ranks, the log its lock, the hooks all
+    of them. ``hooks`` may be a class that does more.
+    """
+    try:
+        with StopRequest() as asked:
+            ranks = Ranks.join(config.timeout, config.device)
+            with locked(config.out, ranks):
+                log = RunLog(config.log, writes=ranks.first)
+                feed = feed_of(config, ranks)
+                around = hooks(config, ranks, log, feed, asked)
+                generator = torch.Generator().manual_seed(config.train.seed)
+                train(
+                    Decoder(config.model, generator=generator).to(config.device),
+                    around.batch_at,
+                    config.train,
+                    eos_id=feed.shards.eos_id,
+                    on_log=around.log_step,
+                    loss_fn=around.loss,
+                    hooks=around,
+                )
+                code = around.close()
+            ranks.leave()
+        return _say(code, around.fault) if around.fault else code
+    except tuple(ENDS) as error:
+        return ended_by(error)
+
+
+def feed_of(config: RunConfig, ranks: Ranks) -> PackedLoader:
+    """This rank's share of the batches."""
+    loading = LoaderConfig(
+        seq_len=config.seq_len, batch_size=config.train.batch_size, seed=config.train.seed
+    )
+    return PackedLoader(Shards(config.tokens), loading, rank=ranks.rank, world_size=ranks.size)
+
+
+def ended_by(error: Exception) -> Exit:
+    """The exit code of an error that is no bug of ours; its message goes to the error stream."""
+    return _say(next(code for kind, code in ENDS.items() if isinstance(error, kind)), str(error))
+
+
+def _say(code: Exit, text: str) -> Exit:
+    print(f"pretraining ends with {code.name.lower()} ({int(code)}): {text}", file=sys.stderr)
+    return code
