@@ -27,8 +27,9 @@ text = stdlib_text(config)
 began = time.process_time()
 runners = race(config, text, lambda share, words: print(f"{share:.0%} {words}", flush=True))
 for runner in runners:
+    bits = runner.bits_per_byte(text, config.batch_size)
     print(
-        f"{runner.name} {given}: {runner.bits_per_byte(text, config.rows):.4f} bits a byte after "
+        f"{runner.name} {given}: {bits:.4f} bits a byte after "
         f"{runner.spent:.0f} core-s, {runner.steps} steps",
         flush=True,
     )

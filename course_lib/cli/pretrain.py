@@ -1,4 +1,4 @@
-"""`course pretrain` and `course plan`: train a model of your own, and what of one fits a device."""
+"""`course tokens`, `pretrain`, `plan`: your text, a model of it, and what of one fits a device."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from course_lib.pretraining.real_run.run import Command
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
+    app.command()(tokens)
     app.command()(Command(own_tokens).pretrain)
     app.command()(plan)
 
@@ -24,6 +25,25 @@ def own_tokens(folder: Path) -> Path:
     if not (folder / "index.json").exists():
         corpus_tokens(lineage.corpus(), "train", lineage.tokenizer(), folder)
     return folder
+
+
+def tokens(
+    text: Annotated[Path, typer.Argument(help="a file or folder: txt, md, jsonl, parquet, warc")],
+    out: Annotated[Path, typer.Option(help="where shards, tokenizer and account go")],
+    vocab_size: Annotated[int | None, typer.Option(help="instead of the profile's")] = None,
+    judge: Annotated[bool, typer.Option(help="drop what isn't like English prose")] = False,
+):
+    """Clean and deduplicate your own text, learn its tokenizer, and write what pretrain reads."""
+    from course_lib import profile
+    from course_lib.data.pipeline import RULES, prepare_text
+
+    wanted = vocab_size if vocab_size is not None else profile.current().vocab_size
+    shards = prepare_text(text, out, wanted, rules=RULES if judge else None)
+    counts = f"{len(shards):,} documents, {shards.lengths.sum():,} tokens"
+    console.print(f"{counts}; a vocabulary of {shards.vocab_size:,}")
+    console.print(
+        f"{out}/account.json says what was dropped; train: course pretrain --tokens {out}"
+    )
 
 
 def plan(

@@ -39,7 +39,9 @@ def test_doctor_names_what_it_looked_at():
         assert what.lower() in result.output.lower()
 
 
-COMMANDS = """build artifacts experiment pretrain plan chat serve doctor progress grade assign"""
+COMMANDS = (
+    """build artifacts experiment tokens pretrain plan chat serve doctor progress grade assign"""
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS.split())

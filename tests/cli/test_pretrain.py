@@ -40,6 +40,23 @@ def test_it_trains_in_its_folder_and_goes_on(pretrain, tmp_path):
     assert "train.lr was 0.0025 and is now 0.5" in changed.stderr
 
 
+def test_own_text_goes_from_files_to_a_trained_model(tmp_path):
+    prose = "The clerk of the library counts the books that people borrow and return. "
+    (tmp_path / "text").mkdir()
+    for name in "abc":
+        (tmp_path / "text" / f"{name}.txt").write_text(f"{prose * 9}{name * 40}")
+    folder = str(tmp_path / "tokens")
+    made = runner.invoke(
+        app, ["tokens", str(tmp_path / "text"), "--out", folder, "--vocab-size", "300"]
+    )
+    assert made.exit_code == 0 and "documents" in made.stdout
+    assert (tmp_path / "tokens" / "tokenizer.json").exists()
+    run = ["pretrain", "--out", str(tmp_path / "run"), "--tokens", folder]
+    assert runner.invoke(app, [*run, *SHORT]).exit_code == 0
+    nothing = runner.invoke(app, ["tokens", str(tmp_path / "no"), "--out", folder])
+    assert nothing.exit_code == 2 and "no file of a known format" in nothing.stderr
+
+
 def test_one_dial_for_all_sizes(pretrain, tmp_path):
     assert pretrain(*SHORT, "--depth", "1").exit_code == 0
     saved = tmp_path / "run" / "checkpoints" / "step-00000002" / "state.json"

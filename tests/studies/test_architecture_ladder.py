@@ -9,7 +9,8 @@ import torch
 from course_lib.architecture.decoder import Decoder
 from course_lib.data.mixing.packing import Packed
 from course_lib.studies.architecture import ladder as ladder_study
-from course_lib.studies.architecture.ladder import LadderConfig, Texts, flops_per_token, rungs
+from course_lib.studies.architecture.ladder import LadderConfig, flops_per_token, rungs
+from course_lib.studies.pretraining.texts import Texts
 
 
 def test_each_rung_changes_one_thing_at_equal_compute():
@@ -55,10 +56,8 @@ def tiny(monkeypatch) -> LadderConfig:
     start = torch.arange(64).unsqueeze(1)
     row = (start + torch.arange(17)) % 13 + 1
     packed = Packed(row[:, :-1], row[:, 1:])
-    known = Texts(
-        packed, Packed(packed.inputs[:8], packed.targets[:8]), 0.0, eos_id=0, vocab_size=14
-    )
-    monkeypatch.setattr(ladder_study, "texts", lambda seq, documents, held_out: known)
+    known = Texts(packed, packed[:8], 0.0, eos_id=0, vocab_size=14)
+    monkeypatch.setattr(ladder_study, "texts", lambda *sizes: known)
 
     class Known:
         vocab_size = 14
@@ -71,9 +70,9 @@ def tiny(monkeypatch) -> LadderConfig:
 
 
 def test_the_best_rate_goes_on_and_a_finished_run_is_not_run_again(tiny, tmp_path, monkeypatch):
-    reports = []
-    data = ladder_study.ladder(tiny, tmp_path, lambda share, text: reports.append((share, text)))
-    assert len(data["runs"]) == len(reports) == 2 * (2 + 1)
+    told = []
+    data = ladder_study.ladder(tiny, tmp_path, lambda share, text: told.append((share, text)))
+    assert len(data["runs"]) == len(told) == 2 * (2 + 1)
     assert [rung["lr"] for rung in data["rungs"]] == [3e-2, 3e-2]
     assert all(run["final"] < run["early"] < 3 for run in data["runs"])
     assert json.dumps(data)

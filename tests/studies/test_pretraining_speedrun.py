@@ -17,7 +17,7 @@ TINY = study.SpeedrunConfig(
     n_layers=1,
     n_heads=2,
     seq=16,
-    rows=4,
+    batch_size=4,
     pairs=64,
     rounds=2,
     compile=False,
@@ -32,7 +32,7 @@ def text() -> study.Text:
 def test_text_predicts_every_held_out_token_once(text):
     rows = text.held_out
     assert torch.equal(rows[1:, 0], rows[:-1, -1])  # a row's last target begins the next row
-    assert len(rows) % TINY.rows == 0
+    assert len(rows) % TINY.batch_size == 0
     assert 1.0 < text.held_out_bytes / rows[:, 1:].numel() < 8.0
     assert len(text.train) > 10 * TINY.seq
 
@@ -51,7 +51,7 @@ def test_both_spend_their_budget_and_learn(text):
         assert TINY.core_seconds <= runner.spent < TINY.core_seconds + 1.0
         assert runner.steps == len(runner.curve) >= 3
         assert runner.curve[0][1] > runner.curve[-1][1]
-        bits = runner.bits_per_byte(text, TINY.rows)
+        bits = runner.bits_per_byte(text, TINY.batch_size)
         assert 0.5 < bits < 8.0
 
 

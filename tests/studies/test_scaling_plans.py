@@ -13,7 +13,7 @@ from course_lib.studies.scaling.world import WorldGridConfig
 def test_runs_of_a_budget_spend_it():
     config = GridConfig()
     for width in config.widths:
-        one = training_flops(config.model(width), config.rows * config.seq, config.seq)
+        one = training_flops(config.model(width), config.batch_size * config.seq, config.seq)
         for budget, steps in config.steps(width).items():
             assert steps * one == pytest.approx(budget, rel=0.01)
             assert config.fewest_steps <= steps <= config.most_steps
@@ -22,7 +22,7 @@ def test_runs_of_a_budget_spend_it():
 
 
 def test_repeated_data_comes_again_in_another_order():
-    config = replace(GridConfig(), pool_steps=3, rows=2, budgets=(1e9,), fewest_steps=1)
+    config = replace(GridConfig(), pool_steps=3, batch_size=2, budgets=(1e9,), fewest_steps=1)
     batch_at, _ = batches(config, "repeated")
     passes = [
         sorted(row.tolist() for step in range(k, k + 3) for row in batch_at(step)[0])
@@ -40,7 +40,7 @@ def test_a_tiny_run(regime):
         values=3,
         widths=(8,),
         budgets=(3e6, 1e7),
-        rows=8,
+        batch_size=8,
         seq=12,
         fewest_steps=3,
         eval_rows=60,

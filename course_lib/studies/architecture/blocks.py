@@ -51,7 +51,7 @@ class BlocksConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     variants: tuple[str, ...] = tuple(VARIANTS)[:-1]
     steps: int = 150
-    batch_rows: int = 6
+    batch_size: int = 6
     lr: float = 3e-3
     rates: tuple[float, ...] = (1e-3, 1e-2, 3e-2)  # beside `lr`
     rate_steps: int = 80
@@ -103,10 +103,10 @@ def train_variant(
     model: Decoder, rows: Packed, config: BlocksConfig, *, lr: float, seed: int, steps: int
 ) -> list[StepLog]:
     """Train in place on packed documents, each token seeing its own document."""
-    plan = TrainConfig(steps=steps, batch_size=config.batch_rows, lr=lr, log_every=10, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=config.batch_size, lr=lr, log_every=10, seed=seed)
     eos_id = lineage.tokenizer().eos_id
     return train(
-        model, lambda step: batch(rows, step, config.batch_rows, seed=seed), plan, eos_id=eos_id
+        model, lambda step: batch(rows, step, config.batch_size, seed=seed), plan, eos_id=eos_id
     )
 
 
@@ -150,7 +150,7 @@ class ExpertRun:
 
 
 def train_experts(
-    rows: Packed, *, balance: float, z: float, steps: int, batch_rows: int = 6, seed: int = 0
+    rows: Packed, *, balance: float, z: float, steps: int, batch_size: int = 6, seed: int = 0
 ) -> ExpertRun:
     """A decoder of 2 layers, 8 experts of width 64, 2 a token; weights of the two extra losses."""
     tokenizer = lineage.tokenizer()
@@ -169,10 +169,10 @@ def train_experts(
         size = torch.stack([router_z_loss(r).detach() for r in routings]).mean().sqrt()
         sizes_of_z.append(size.item())
 
-    plan = TrainConfig(steps=steps, batch_size=batch_rows, lr=3e-3, log_every=5, seed=seed)
+    plan = TrainConfig(steps=steps, batch_size=batch_size, lr=3e-3, log_every=5, seed=seed)
     logs = train(
         model,
-        lambda step: batch(rows, step, batch_rows, seed=seed),
+        lambda step: batch(rows, step, batch_size, seed=seed),
         plan,
         eos_id=tokenizer.eos_id,
         loss_fn=loss_fn,

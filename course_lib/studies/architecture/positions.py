@@ -45,7 +45,7 @@ class LengthConfig:
     n_heads: int = 4
     d_ff: int = 128
     steps: int = 500
-    batch_rows: int = 8
+    batch_size: int = 8
     lr: float = 4e-3
     test_rows: int = 64
     bin: int = 32
@@ -98,13 +98,13 @@ def train_short(
     """A decoder trained on rows of `config.trained` tokens, each token seeing all before it."""
     generator = torch.Generator().manual_seed(seed)
     model = Decoder(config.model(vocab_size, position), generator).to(runtime.device())
-    plan = TrainConfig(steps=config.steps, batch_size=config.batch_rows, lr=config.lr, seed=seed)
-    train(model, batches(rows, config.batch_rows, seed), plan)
+    plan = TrainConfig(steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=seed)
+    train(model, batches(rows, config.batch_size, seed), plan)
     return model
 
 
 def batches(
-    rows: Int[Tensor, "rows seq_plus_one"], batch_rows: int, seed: int
+    rows: Int[Tensor, "rows seq_plus_one"], batch_size: int, seed: int
 ) -> Callable[[int], tuple[Tensor, Tensor]]:
     """batch_at(step) for `train`: epochs of the rows in an order of the seed."""
     generator = torch.Generator().manual_seed(seed)
@@ -112,7 +112,7 @@ def batches(
     order = torch.cat(orders)
 
     def batch_at(step: int) -> tuple[Tensor, Tensor]:
-        chosen = rows[order[step * batch_rows : (step + 1) * batch_rows]]
+        chosen = rows[order[step * batch_size : (step + 1) * batch_size]]
         return chosen[:, :-1], chosen[:, 1:]
 
     return batch_at
@@ -163,7 +163,7 @@ def tune(model: Decoder, rows: Int[Tensor, "rows seq_plus_one"], steps: int, lr:
 def positions(config: LengthConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
     """Loss by position of every variant and seed, and of the stretched RoPE decoders."""
     tokenizer = lineage.tokenizer()
-    n_train = math.ceil(config.steps * config.batch_rows / 2)  # two epochs
+    n_train = math.ceil(config.steps * config.batch_size / 2)  # two epochs
     short = newspapers(tokenizer, 10_000, n_train, config.trained)
     long = newspapers(tokenizer, 1_000, 2 * config.tune_steps, config.tested)
     test = newspapers(tokenizer, 0, config.test_rows, config.tested)

@@ -36,7 +36,7 @@ class MupConfig:
     steps: int = 120
     warmup: float = 0.1
     decay: float = 0.4
-    rows: int = 4
+    batch_size: int = 4
     seq: int = 192
     documents: int = 4_000
     held_out: int = 200
@@ -80,7 +80,7 @@ def stepper(
         share = wsd((i + 1) / config.steps, warmup=config.warmup, decay=config.decay)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * share if schedule else peak
-        inputs, targets = batch(data.training, i, config.rows, seed=config.seed)
+        inputs, targets = batch(data.training, i, config.batch_size, seed=config.seed)
         loss = cross_entropy(model(inputs, documents=document_ids(inputs, data.eos_id)), targets)
         model.zero_grad()
         loss.backward()

@@ -42,7 +42,7 @@ class RaceConfig:
     early: int = 30
     warmup: float = 0.1
     decay: float = 0.4
-    rows: int = 4
+    batch_size: int = 4
     seq: int = 192
     documents: int = 4_000
     held_out: int = 300
@@ -124,7 +124,7 @@ def run(
             share = wsd((step + 1) / config.steps, warmup=config.warmup, decay=config.decay)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * share
-        inputs, targets = batch(data.training, step, config.rows, seed=seed)
+        inputs, targets = batch(data.training, step, config.batch_size, seed=seed)
         loss = cross_entropy(model(inputs, documents=document_ids(inputs, data.eos_id)), targets)
         if not torch.isfinite(loss):
             return found

@@ -45,7 +45,7 @@ class SpeedrunConfig:
     n_layers: int = 4
     n_heads: int = 4
     seq: int = 128
-    rows: int = 16
+    batch_size: int = 16
     nanogpt_lr: float = 1e-3
     nanogpt_trials: tuple[float, ...] = (5e-4, 1e-3, 2e-3)  # of which the record takes the best
     matrix_lr: float = 0.02
@@ -68,7 +68,13 @@ class SpeedrunConfig:
     def shape(self) -> Shape:
         """As the peers take it."""
         return Shape(
-            "speedrun", self.d_model, self.n_layers, self.n_heads, self.seq, self.vocab, self.rows
+            "speedrun",
+            self.d_model,
+            self.n_layers,
+            self.n_heads,
+            self.seq,
+            self.vocab,
+            self.batch_size,
         )
 
 
@@ -97,7 +103,7 @@ def stdlib_text(config: SpeedrunConfig) -> Text:
     def stream(texts: list[str]) -> Tensor:
         return torch.tensor([i for ids in tokenizer.encode_batch(texts) for i in end + ids] + end)
 
-    ids, block = stream(held), config.seq * config.rows
+    ids, block = stream(held), config.seq * config.batch_size
     blocks = (len(ids) - 1) // block
     rows = ids[: blocks * block + 1].unfold(0, config.seq + 1, config.seq)
     read = rows[:, 1:].flatten().tolist()  # each of these tokens is predicted once
@@ -258,7 +264,7 @@ RECIPES: dict[str, Callable[[SpeedrunConfig], Runner]] = {
 def batch_of(text: Text, config: SpeedrunConfig, step: int) -> tuple[Tensor, Tensor]:
     """Windows anywhere in the text, as nanoGPT draws them."""
     return random_windows(
-        text.train, step, seq_len=config.seq, batch_size=config.rows, seed=config.seed
+        text.train, step, seq_len=config.seq, batch_size=config.batch_size, seed=config.seed
     )
 
 
@@ -317,7 +323,7 @@ def _kept(
     def raced() -> dict:
         return {
             runner.name: {
-                "bits_per_byte": runner.bits_per_byte(text, config.rows),
+                "bits_per_byte": runner.bits_per_byte(text, config.batch_size),
                 "core_seconds": runner.spent,
                 "steps": runner.steps,
                 "parameters": sum(p.numel() for p in runner.model.parameters()),

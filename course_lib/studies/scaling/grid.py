@@ -35,7 +35,7 @@ class GridConfig:
     budgets: tuple[float, ...] = (1.2e10, 2.4e10, 4.8e10, 9.6e10, 1.92e11)
     fewest_steps: int = 90
     most_steps: int = 2_400
-    rows: int = 32
+    batch_size: int = 32
     seq: int = 30
     lr: float = 1e-2  # of width 16; falls as 1 / sqrt(width)
     warmup_steps: int = 20
@@ -64,7 +64,7 @@ class GridConfig:
 
     def steps(self, width: int) -> dict[float, int]:
         """Budget -> steps of this width, for the budgets it can spend within the limits."""
-        one = training_flops(self.model(width), self.rows * self.seq, self.seq)
+        one = training_flops(self.model(width), self.batch_size * self.seq, self.seq)
         steps = {budget: round(budget / one) for budget in self.budgets}
         return {b: s for b, s in steps.items() if self.fewest_steps <= s <= self.most_steps}
 
@@ -82,10 +82,10 @@ def batches(config: GridConfig, regime: str) -> tuple[Callable, Rows]:
     ledger = Ledger(config.ledger)
     longest = max(s for width in config.widths for s in config.steps(width).values())
     steps = config.pool_steps if regime == "repeated" else longest
-    train = ledger.rows(steps * config.rows, config.seq, seed=config.seed + 1)
+    train = ledger.rows(steps * config.batch_size, config.seq, seed=config.seed + 1)
     held_out = ledger.rows(config.eval_rows, config.seq, seed=config.seed + 10_000)
     pool = Packed(train.inputs, train.targets)
-    return lambda step: batch(pool, step, config.rows), held_out
+    return lambda step: batch(pool, step, config.batch_size), held_out
 
 
 def run_size(config: GridConfig, regime: str, width: int) -> list[dict]:
@@ -115,7 +115,7 @@ def run_size(config: GridConfig, regime: str, width: int) -> list[dict]:
             "width": width,
             "n": counted.total,
             "n_body": counted.non_embedding,
-            "d": steps * config.rows * config.seq,
+            "d": steps * config.batch_size * config.seq,
             "budget": budget,
             "flops_a_token": flops,
             "loss": loss,

@@ -55,7 +55,7 @@ class ProxiesConfig:
     small: tuple[int, int, int, tuple[int, ...]] = (80, 4, 5, (0, 1))
     large: tuple[int, int, int, tuple[int, ...]] = (256, 4, 8, (0,))
     steps: tuple[int, ...] = (140, 280)
-    rows: int = 6
+    batch_size: int = 6
     seq_len: int = 192
     lr: float = 3e-3  # of width 48; falls as 1 / sqrt(width)
     warmup_steps: int = 20
@@ -94,7 +94,7 @@ def run(config: ProxiesConfig, recipe: Recipe, size: tuple, seed: int, held_out:
         config.train_documents,
         lambda i, kind: not (recipe.fewer_tales and kind == "tale" and i % 4),
     )
-    rows = config.rows * recipe.batch
+    rows = config.batch_size * recipe.batch
     losses = trunk_and_branches(
         model,
         lambda step: batch(train, step, rows, seed=seed),
@@ -125,5 +125,5 @@ def proxies(config: ProxiesConfig, work: Path, progress: Callable[[float, str], 
         made = partial(run, config, recipe, size, seed, held_out)
         about = {"recipe": recipe.name, "size": label, "seed": seed}
         runs.append(about | once(work / f"{label}-{seed}-{place}.json", made))
-    tokens = [steps * config.rows * config.seq_len for steps in config.steps]
+    tokens = [steps * config.batch_size * config.seq_len for steps in config.steps]
     return {"runs": runs, "tokens": tokens, "config": asdict(config)}

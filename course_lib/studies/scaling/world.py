@@ -27,7 +27,7 @@ from course_lib.world.questions import Question
 
 @dataclass(frozen=True, kw_only=True)
 class WorldGridConfig:
-    """Sizes as (width, layers, heads), budgets in steps of rows x seq_len tokens."""
+    """Sizes as (width, layers, heads), budgets in steps of batch_size x seq_len tokens."""
 
     sizes: tuple[tuple[int, int, int], ...] = (
         (16, 2, 1),
@@ -36,7 +36,7 @@ class WorldGridConfig:
         (64, 4, 2),
     )
     steps: tuple[int, ...] = (100, 200, 400, 800, 1_600)
-    rows: int = 6
+    batch_size: int = 6
     seq_len: int = 192
     lr: float = 3e-3  # of width 48; falls as 1 / sqrt(width)
     warmup_steps: int = 40
@@ -146,7 +146,7 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
 
     trunk_and_branches(
         model,
-        lambda step: batch(data.train, step, config.rows, seed=config.seed),
+        lambda step: batch(data.train, step, config.batch_size, seed=config.seed),
         judge,
         config.branches(size[0]),
     )
@@ -158,7 +158,7 @@ def run_size(config: WorldGridConfig, size: tuple, data: Material, work: Path) -
             "size": list(size),
             "n": counted.total,
             "n_body": counted.non_embedding,
-            "d": round(steps * config.rows * config.seq_len * share),
+            "d": round(steps * config.batch_size * config.seq_len * share),
             "flops_a_token": flops,
             **one,
         }
