@@ -3,6 +3,7 @@
 import os
 import random
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +33,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     p for p in (str(OFFLINE), str(REPO), os.environ.get("PYTHONPATH")) if p
 )
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))
+
+# A shell starts its background jobs with Ctrl-C ignored, and every process that a test starts would
+# inherit that: one that waits to be interrupted would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("course", derandomize=True, deadline=None, max_examples=40)

@@ -172,4 +172,10 @@ def test_the_reference_the_code_and_a_package():
 
 
 def test_sources_are_listed_in_full():
-    assert {"world", "python_docs", "python_code", *(f"hub:{n}" for n in ROWS)} == set(SOURCES)
+    assert {
+        "world",
+        "python_docs",
+        "python_code",
+        "files:PATH",
+        *(f"hub:{n}" for n in ROWS),
+    } == set(SOURCES)
