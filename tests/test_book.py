@@ -117,6 +117,7 @@ class Browser:
             route.abort()
 
     def start(self, address: str, width: int = 1280) -> None:
+        self.page.goto("about:blank")  # what the page before still has to say is said now
         self.blocked.clear()
         self.errors.clear()
         self.page.set_viewport_size({"width": width, "height": 900})
