@@ -177,7 +177,8 @@ def prepare_text(
     prepared = prepare(source(f"files:{path}", account=read), rules, dedup)
     if not prepared.kept:
         reasons = dict(read.refused) | {row["rule"]: row["documents"] for row in prepared.account()}
-        raise ValueError(f"{path}: no document is left to train on; dropped: {reasons}")
+        lost = f"dropped: {reasons}" if reasons else "there is no text in it"
+        raise ValueError(f"{path}: no document is left to train on; {lost}")
     tokenizer = train_bpe([record.text for record in prepared.kept], vocab_size)
     shards = write_tokens((record.text for record in prepared.kept), tokenizer, folder)
     tokenizer.save(folder / "tokenizer.json")

@@ -54,7 +54,7 @@ def test_own_text_goes_from_files_to_a_trained_model(tmp_path):
     run = ["pretrain", "--out", str(tmp_path / "run"), "--tokens", folder]
     assert runner.invoke(app, [*run, *SHORT]).exit_code == 0
     nothing = runner.invoke(app, ["tokens", str(tmp_path / "no"), "--out", folder])
-    assert nothing.exit_code == 2 and "no file of a known format" in nothing.stderr
+    assert nothing.exit_code == 2 and "no such file or folder" in nothing.stderr
 
 
 def test_one_dial_for_all_sizes(pretrain, tmp_path):

@@ -111,8 +111,11 @@ def test_own_text_of_which_nothing_is_left_is_refused(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": 3}\n{"text": "Too short."}\n')
     with pytest.raises(ValueError, match="no document is left.*'text is no string': 1.*'too sho"):
         prepare_text(tmp_path / "bad.jsonl", tmp_path / "out", 300, rules=RULES)
-    with pytest.raises(ValueError, match="no file of a known format there"):
+    with pytest.raises(ValueError, match="nowhere: no such file or folder"):
         source(f"files:{tmp_path / 'nowhere'}")
+    (tmp_path / "blank.txt").write_text("")
+    with pytest.raises(ValueError, match="blank.txt: no document is left.*there is no text in it"):
+        prepare_text(tmp_path / "blank.txt", tmp_path / "out", 300)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no file of a known format there"):
         source(f"files:{tmp_path / 'empty'}")

@@ -149,7 +149,17 @@ def test_diverged_loss_names_its_step():
         train(tiny(), counting, config, loss_fn=broken)
 
 
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"lr": -1.0}, {"clip": 0.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"steps": 0},
+        {"lr": -1.0},
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"clip": 0.0},
+        {"clip": float("nan")},
+    ],
+)
 def test_config_refuses_nonsense(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         TrainConfig(**{"steps": 1, "batch_size": 1, "lr": 1e-3, **bad})

@@ -208,6 +208,8 @@ def test_it_finds_the_minimum_of_a_bowl(make):
     ("make", "message"),
     [
         (lambda w: SGD(w, lr=-1.0), "lr=-1.0: expected at least 0"),
+        (lambda w: SGD(w, lr=float("nan")), "lr=nan: expected at least 0"),
+        (lambda w: Lion(w, lr=float("inf")), "lr=inf: expected at least 0"),
         (lambda w: SGD(w, lr=0.1, momentum=1.0), r"momentum=1.0: expected a number in \[0, 1\)"),
         (lambda w: Adam(w, betas=(0.9, 1.0)), r"betas=\(0.9, 1.0\): expected two numbers"),
         (lambda w: Lion(w, weight_decay=-0.1), "weight_decay=-0.1: expected at least 0"),

@@ -59,7 +59,9 @@ def own_files(
     found = [path]
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and _readable(file))
-    if not found or not path.exists():
+    if not path.exists():
+        raise ValueError(f"{path}: no such file or folder")
+    if not found:
         raise ValueError(f"{path}: no file of a known format there ({', '.join(SUFFIXES)})")
     base = path if path.is_dir() else path.parent
     return (

@@ -6,6 +6,7 @@ very same weights. What else a run may need around its steps (other ranks, a vet
 reason to stop) comes in through ``Hooks``; see `real_run.hooks`.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if self.lr <= 0 or self.clip <= 0:
-            raise ValueError(f"lr={self.lr}, clip={self.clip}: both must be above 0")
+        if not (0 < self.lr < math.inf and self.clip > 0):  # NaN is neither
+            raise ValueError(f"lr={self.lr}, clip={self.clip}: both must be numbers above 0")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""

@@ -1,5 +1,7 @@
 """What every optimizer of the chapter shares: walk over the weights, move each, refuse nonsense."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -35,6 +37,6 @@ def checked(**settings) -> dict:
                 raise ValueError(f"betas={value}: expected two numbers in [0, 1)")
         elif name == "momentum" and not 0 <= value < 1:
             raise ValueError(f"momentum={value}: expected a number in [0, 1)")
-        elif isinstance(value, int | float) and value < 0:
+        elif isinstance(value, int | float) and not 0 <= value < math.inf:
             raise ValueError(f"{name}={value}: expected at least 0")
     return settings
