@@ -8,21 +8,11 @@ import nbformat
 import pytest
 
 from course_lib import imports
+from course_lib.checks import STEMS
 from tools.notebooks import SOLUTION, target_of
 from tools.sources import REPO, Source, is_notebook, sources, tags
 
 ALL = sources()
-STEMS = (
-    "architecture",
-    "data",
-    "pretraining",
-    "scaling",
-    "distributed",
-    "sft",
-    "alignment",
-    "evaluation",
-    "deployment",
-)
 CHAPTERS = [source for source in ALL if source.kind == "book" and source.stem in STEMS]
 SOLUTIONS = [source for source in ALL if source.kind == "solutions"]
 NOT_ON_PAGES = ("course_lib.checks", "course_lib.grading", "course_lib.studies", "course_lib.cli")
