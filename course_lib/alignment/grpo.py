@@ -14,6 +14,7 @@ TRL multiplies the KL by w as well (`use_bias_correction_kl`); the paper and our
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -54,8 +55,14 @@ class GrpoConfig:
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise ValueError(f"samples {self.samples}: a group needs at least 2 replies to compare")
-        if self.beta < 0:
-            raise ValueError(f"beta {self.beta} must be at least 0")
+        for name in ("steps", "questions", "max_new_tokens", "microbatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+        if not 0 <= self.beta < math.inf:  # NaN is neither
+            raise ValueError(f"beta {self.beta} must be a number, at least 0")
+        for name in ("lr", "clip_ratio", "temperature", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} {getattr(self, name)} must be a number above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +80,13 @@ class GrpoLog:
 def group_advantages(
     rewards: Float[Tensor, "groups samples"], eps: float = 1e-4
 ) -> Float[Tensor, "groups samples"]:
-    """(r - mean) / (std + eps) within each group; 0 where all replies of a group did alike."""
+    """(r - mean) / (std + eps) within each group; exactly 0 where all of a group did alike.
+
+    Asked of the rewards, not of r - mean: the mean of eight times 0.7 is not 0.7 in float32.
+    """
+    differ = (rewards != rewards[:, :1]).any(-1, keepdim=True)
     centred = rewards - rewards.mean(-1, keepdim=True)
-    return centred / (rewards.std(-1, keepdim=True) + eps)
+    return (centred / (rewards.std(-1, keepdim=True) + eps)).where(differ, 0.0)
 
 
 def kl_to_reference(
@@ -104,7 +115,7 @@ def grpo_loss(
     limited = ratio.clamp(1 - clip_ratio, 1 + clip_ratio)
     gain = torch.minimum(ratio * advantages[:, None], limited * advantages[:, None])
     per_token = beta * kl_to_reference(logprobs, reference) - gain
-    return (per_token * counted).sum() / counted.sum()
+    return per_token.where(counted.bool(), 0.0).sum() / counted.sum()
 
 
 def grpo(
@@ -208,7 +219,7 @@ def _losses(
         beta=config.beta,
         clip_ratio=config.clip_ratio,
     )
-    kl = (kl_to_reference(logprobs.detach(), reference_logprobs) * counted).sum()
+    kl = kl_to_reference(logprobs.detach(), reference_logprobs).where(counted.bool(), 0.0).sum()
     return loss * counted.sum(), kl.item()
 
 
@@ -222,6 +233,6 @@ def mean_kl(model: Decoder, reference: Decoder, sampled: Rollout, pad_id: int) -
         inputs, targets = (t.to(device) for t in pad_rows(examples[start : start + 64], pad_id))
         ours, theirs = (target_logprobs(m(inputs), targets) for m in (model, reference))
         counted = targets != IGNORE
-        total += (kl_to_reference(ours, theirs) * counted).sum().item()
+        total += kl_to_reference(ours, theirs).where(counted, 0.0).sum().item()
         tokens += counted.sum().item()
     return total / tokens

@@ -11,6 +11,7 @@ Neither loss says that log p(c) must rise: h also grows while both fall, if r fa
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,12 @@ class PreferenceConfig:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise ValueError(f"loss {self.loss!r} must be one of {', '.join(LOSSES)}")
-        if self.beta <= 0:
-            raise ValueError(f"beta {self.beta} must be above 0")
+        for name in ("beta", "lr", "clip"):
+            if not 0 < getattr(self, name) < math.inf:  # NaN is neither
+                raise ValueError(f"{name} {getattr(self, name)} must be a number above 0")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +121,16 @@ def train_preferences(
     pad_id: int,
     on_log: Callable[[PreferenceLog], None] | None = None,
 ) -> list[PreferenceLog]:
-    """Train `model` in place on the pairs; the reference is the model as it came in."""
+    """Train `model` in place on the pairs; the reference is the model as it came in.
+
+    Each epoch shows every pair once; its last step holds what is left over. Raises ValueError where
+    there are no pairs.
+    """
+    if not pairs:
+        raise ValueError("pairs is empty: expected at least one pair to learn from")
     reference = copy.deepcopy(model).requires_grad_(False).eval()
     optimizer = AdamW(param_groups(model, 0.0), lr=config.lr)
-    steps = max(1, len(pairs) // config.batch_size) * config.epochs
+    steps = math.ceil(len(pairs) / config.batch_size) * config.epochs
     logs: list[PreferenceLog] = []
     model.train()
     for step in range(steps):
@@ -144,7 +155,7 @@ def train_preferences(
 
 def _batch(pairs: Sequence[Pair], config: PreferenceConfig, step: int) -> list[Pair]:
     """The pairs of one step: each epoch walks through all pairs in a new order."""
-    epoch, i = divmod(step, max(1, len(pairs) // config.batch_size))
+    epoch, i = divmod(step, math.ceil(len(pairs) / config.batch_size))
     generator = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
     order = torch.randperm(len(pairs), generator=generator).tolist()
     return [pairs[j] for j in order[i * config.batch_size : (i + 1) * config.batch_size]]

@@ -20,7 +20,7 @@ from course_lib.architecture.attention.dot_product import Cache, Mask
 from course_lib.architecture.attention.masks import causal_mask, document_mask
 from course_lib.architecture.blocks.layers import make_attention, make_mlp, make_norm
 from course_lib.architecture.config import ModelConfig
-from course_lib.architecture.ops import rope_tables
+from course_lib.architecture.ops import at_least_float32, rope_tables
 from course_lib.architecture.positions import alibi_bias, sinusoidal_table
 
 # The matrices that write to the residual stream, by the end of their names.
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
     def unembed(self, h: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead vocab"]:
         """Logits of the next token: h times the head, which is the embedding where `tied`."""
         head = self.embed if self.config.tied else self.head
-        return F.linear(h, head.weight).float()
+        return at_least_float32(F.linear(h, head.weight))
 
     def _embed(self, tokens: Tensor, where: slice | Tensor) -> Tensor:
         """A vector for each token, and its place added where the config adds one."""

@@ -19,21 +19,30 @@ def softmax(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return weights / weights.sum(-1, keepdim=True)
 
 
+def at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """``x`` in float32, or in float64 where it is already.
+
+    For whatever sums or squares: float16 holds nothing above 65,504 and no square of less than
+    2.4e-4, bfloat16 has 8 bits of a number; a reduction to float32 would lose half of a float64.
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def rms_norm(
     x: Float[Tensor, "*lead d_model"], weight: Float[Tensor, " d_model"], eps: float = 1e-5
 ) -> Float[Tensor, "*lead d_model"]:
     """y = g * x / sqrt(mean(x^2) + eps), over the last axis.
 
     Source: Zhang and Sennrich 2019, equation 4 (they leave out eps, which guards against x = 0).
-    The division runs in float32 whatever x is, as in Llama: squares lose too much in bfloat16.
+    The division runs in float32 at least, as in Llama: squares lose too much in bfloat16.
     """
     if x.shape[-1:] != weight.shape:
         raise ValueError(
             f"rms_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
             f"the last axis of x {tuple(x.shape)}"
         )
-    x32 = x.float()
-    normed = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + eps)
+    wide = at_least_float32(x)
+    normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
     return normed.to(x.dtype) * weight
 
 
@@ -46,14 +55,15 @@ def layer_norm(
     """y = g * (x - mean(x)) / sqrt(var(x) + eps) + b, over the last axis.
 
     The variance divides by d_model, not by d_model - 1. Source: Ba et al. 2016, equation 4. In
-    float32 whatever x is, as `rms_norm`.
+    float32 at least, as `rms_norm`.
     """
     if x.shape[-1:] != weight.shape:
         raise ValueError(
             f"layer_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
             f"the last axis of x {tuple(x.shape)}"
         )
-    centred = x.float() - x.float().mean(-1, keepdim=True)
+    wide = at_least_float32(x)
+    centred = wide - wide.mean(-1, keepdim=True)
     normed = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + eps)
     y = normed.to(x.dtype) * weight
     return y if bias is None else y + bias

@@ -176,5 +176,5 @@ def _check_even(name: str, d_head: int) -> None:
 
 
 def _check_factor(name: str, factor: float) -> None:
-    if factor < 1:
+    if not factor >= 1:
         raise ValueError(f"{name}: factor is {factor}, expected at least 1 (longer, not shorter)")

@@ -27,7 +27,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("body_bytes", "prompt_tokens", "max_tokens", "running", "seconds"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ValueError(f"Limits.{name} must be positive, got {getattr(self, name)}")
         if self.waiting < 0:
             raise ValueError(f"Limits.waiting must be 0 or more, got {self.waiting}")

@@ -38,10 +38,10 @@ def make_buckets(parameters: list[nn.Parameter], limit_bytes: int) -> list[Bucke
     """
     if limit_bytes < 1:
         raise ValueError(f"limit_bytes={limit_bytes}: expected at least 1")
-    buckets, size = [Bucket([])], 0
+    buckets, size = [], 0
     for parameter in reversed(parameters):
         n_bytes = parameter.numel() * parameter.element_size()
-        if buckets[-1].parameters and size + n_bytes > limit_bytes:
+        if not buckets or size + n_bytes > limit_bytes:
             buckets.append(Bucket([]))
             size = 0
         buckets[-1].parameters.append(parameter)
@@ -52,7 +52,8 @@ def make_buckets(parameters: list[nn.Parameter], limit_bytes: int) -> list[Bucke
 class DataParallel:
     """Keeps the copies of ``model`` on all ranks equal through training.
 
-    Rank 0's weights are handed to all at the start. Call ``backward(loss)`` instead of
+    Rank 0's weights and buffers are handed to all at the start, frozen ones too: LoRA's base must
+    be the same everywhere although it never trains. Call ``backward(loss)`` instead of
     ``loss.backward()``: it returns when every gradient is the mean over the ranks
     (``average=False`` leaves the sum: the classic mistake, kept to look at).
     """
@@ -66,8 +67,8 @@ class DataParallel:
         average: bool = True,
     ):
         self.model, self.transport, self.average = model, transport, average
+        copy_from_rank_zero([*model.parameters(), *model.buffers()], transport)
         parameters = [p for p in model.parameters() if p.requires_grad]
-        copy_from_rank_zero(parameters, transport)
         self.buckets = make_buckets(parameters, bucket_bytes)
         self._bucket_of = {p: bucket for bucket in self.buckets for p in bucket.parameters}
         self._next = 0
@@ -75,7 +76,12 @@ class DataParallel:
             parameter.register_post_accumulate_grad_hook(self._arrived)
 
     def backward(self, loss: Float[Tensor, ""]) -> None:
-        """Backward pass with the exchange of gradients inside it."""
+        """Backward pass with the exchange of gradients inside it.
+
+        Raises ValueError where nothing trains, and where a parameter took no part.
+        """
+        if not self.buckets:
+            raise ValueError("every parameter is frozen: expected one at least that requires_grad")
         self._next = 0
         for bucket in self.buckets:
             bucket.reset()
@@ -117,11 +123,13 @@ def unflatten(flat: Float[Tensor, " n"], like: list[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def copy_from_rank_zero(parameters: list[nn.Parameter], transport: Transport) -> None:
-    """Overwrite ``parameters`` with rank 0's."""
-    flat = broadcast(flatten(parameters), transport)
-    for parameter, part in zip(parameters, unflatten(flat, parameters), strict=True):
-        parameter.copy_(part)
+def copy_from_rank_zero(tensors: list[Tensor], transport: Transport) -> None:
+    """Overwrite ``tensors`` with rank 0's. Each dtype travels by itself, so no bit is rounded."""
+    for dtype in sorted({t.dtype for t in tensors}, key=str):
+        some = [t for t in tensors if t.dtype == dtype]
+        flat = broadcast(flatten(some), transport)
+        for tensor, part in zip(some, unflatten(flat, some), strict=True):
+            tensor.copy_(part)
 
 
 def rows_of_rank(rows: int, rank: int, size: int) -> slice:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.distributed.collectives import (
     Transport,
     padded,
@@ -44,7 +45,8 @@ class ShardedOptimizer:
 
     ``groups`` are torch's parameter groups; ``make`` builds the optimizer of one rank's parts.
     Any optimizer will do that moves each weight by its own gradient alone (AdamW does; one that
-    needs whole matrices, as Muon, would not).
+    needs whole matrices, as Muon, would not). Frozen parameters are made equal and left alone.
+    Raises ValueError where all are frozen.
     """
 
     def __init__(
@@ -54,16 +56,28 @@ class ShardedOptimizer:
         make: Callable[[list[dict]], torch.optim.Optimizer],
     ):
         self.transport = transport
-        self.groups = []
+        self.groups, own = [], []
         for group in groups:
             copy_from_rank_zero(group["params"], transport)
-            self.groups.append(ShardedGroup.of(group["params"], transport))
-        own = zip(groups, self.groups, strict=True)
-        self.optimizer = make([{**group, "params": [part.shard]} for group, part in own])
+            if moving := [p for p in group["params"] if p.requires_grad]:
+                self.groups.append(ShardedGroup.of(moving, transport))
+                own.append({**group, "params": [self.groups[-1].shard]})
+        if not own:
+            raise ValueError("every parameter is frozen: expected one at least that requires_grad")
+        self.optimizer = make(own)
 
     def step(self, clip: float | None = None) -> float:
-        """Average the gradients, move this rank's part, share it. Returns the gradient's norm."""
-        for group in self.groups:
+        """Average the gradients, move this rank's part, share it. Returns the gradient's norm.
+
+        Raises ValueError for a parameter without a gradient: each must take part in a step.
+        """
+        for i, group in enumerate(self.groups):
+            missing = [tuple(p.shape) for p in group.parameters if p.grad is None]
+            if missing:
+                raise ValueError(
+                    f"no gradient for parameters of shape {missing} in group {i}: every parameter "
+                    "must take part in a step, or be frozen before the optimizer is made"
+                )
             gradient = padded(flatten([p.grad for p in group.parameters]), self.transport.size)
             group.shard.grad = ring_reduce_scatter(gradient, self.transport) / self.transport.size
         norm = self._norm()
@@ -83,7 +97,8 @@ class ShardedOptimizer:
 
     def _norm(self) -> float:
         """The norm of the whole gradient: squares add up over the parts."""
-        squares = sum(group.shard.grad.square().sum() for group in self.groups)
+        parts = [at_least_float32(group.shard.grad) for group in self.groups]
+        squares = sum(part.square().sum() for part in parts)
         uncounted = replace(self.transport)  # one number: not part of the traffic we count
         return ring_all_reduce(squares.reshape(1), uncounted).sqrt().item()
 

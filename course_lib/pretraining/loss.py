@@ -3,6 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.data.mixing.packing import IGNORE
 
 Batch = tuple[Tensor, Tensor]
@@ -14,14 +15,15 @@ def cross_entropy(
     """Mean of -log p(target) in nats over the targets that are not IGNORE.
 
     -log softmax(z)_y = logsumexp(z) - z_y. The library twin is torch.nn.functional.cross_entropy.
-    Raises ValueError where every target is IGNORE: there is no mean of nothing.
+    Logits at an IGNORE may be anything, NaN too: they are left out, not multiplied by 0. Float64
+    stays float64. Raises ValueError where every target is IGNORE: there is no mean of nothing.
     """
     kept = targets != IGNORE
     if not kept.any():
         raise ValueError(f"targets: all are {IGNORE}, so there is no token to take the loss of")
-    logits = logits.float()
+    logits = at_least_float32(logits)
     picked = logits.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    return ((logits.logsumexp(-1) - picked) * kept).sum() / kept.sum()
+    return (logits.logsumexp(-1) - picked).where(kept, 0.0).sum() / kept.sum()
 
 
 def document_ids(

@@ -19,7 +19,7 @@ OMEGA = 47_491.0  # a vocabulary of 32,000, and widths about 39 times the layers
 def total(n: Numbers, omega: int | float = OMEGA) -> Numbers:
     """N = n + ω n^(1/3): all parameters from the non-embedding ones."""
     n = np.asarray(n, float)
-    if np.any(n <= 0) or omega < 0:
+    if not (np.all(n > 0) and omega >= 0):
         raise ValueError(f"n={n}, omega={omega}: expected n above 0 and omega at least 0")
     return n + omega * n ** (1 / 3)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from course_lib.scaling.laws.fit import Law
+from course_lib.scaling.laws.fit import Law, above_zero
 
 Array = np.ndarray
 
@@ -31,9 +31,9 @@ class Power:
 def power_law(x: Float[Array, " points"], y: Float[Array, " points"]) -> Power:
     """The straight line through (log x, log y) by least squares.
 
-    Raises ValueError for fewer than two different x.
+    Raises ValueError for fewer than two different x, and for a value that isn't above 0.
     """
-    log_x, log_y = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
+    log_x, log_y = (np.log(values) for values in above_zero(x=x, y=y))
     apart = log_x - log_x.mean() if len(log_x) else log_x
     if len(log_x) < 2 or not np.any(np.abs(apart) > 1e-12):
         raise ValueError(f"x={np.asarray(x)}: a line takes at least two different values")
@@ -69,14 +69,15 @@ def parabola(n: Float[Array, " sizes"], loss: Float[Array, " sizes"]) -> Parabol
     vertex is -c₁ / 2c₂. Raises ValueError for fewer than three sizes, or where the parabola opens
     downwards: then the budget's best size isn't among those tried.
     """
-    log_n, loss = np.log(np.asarray(n, float)), np.asarray(loss, float)
+    n, loss = above_zero(n=n, loss=loss)
+    log_n = np.log(n)
     sizes = len(np.unique(log_n))
     if sizes < 3:
         raise ValueError(f"{sizes} different sizes: a parabola takes at least 3")
     middle = log_n.mean()
     powers = np.vander(log_n - middle, 3, increasing=True)
     c0, c1, c2 = np.linalg.solve(powers.T @ powers, powers.T @ loss)
-    if c2 <= 0:
+    if not c2 > 0:
         raise ValueError(f"curvature {c2:.3g}: the parabola has no lowest point, try other sizes")
     vertex = -c1 / (2 * c2)
     log_vertex = float(middle + vertex)
@@ -108,7 +109,7 @@ def slices(
     log L is taken as straight in log C between two runs of a size. A size has no value at a budget
     below its first run or above its last: nothing is extrapolated.
     """
-    n, c, loss = (np.asarray(x, float) for x in (n, c, loss))
+    n, c, loss = above_zero(n=n, c=c, loss=loss)
     curves = {}
     for size in np.unique(n):
         log_c, first = np.unique(np.log(c[n == size]), return_index=True)
@@ -199,6 +200,8 @@ def resampled(
     Where ``estimate`` raises ValueError the resample is skipped, so fewer may come back: too few
     runs show as a short answer, not as a narrow interval. Source: Efron 1979.
     """
+    if repeats < 1 or runs < 1:
+        raise ValueError(f"repeats={repeats}, runs={runs}: expected at least 1 of both")
     random = np.random.default_rng(seed)
     found = []
     for _ in range(repeats):

@@ -16,7 +16,7 @@ def six_nd(parameters: int | float, tokens: int | float) -> float:
     Source: Kaplan et al. 2020, section 2.1. N there leaves the embeddings out, in Hoffmann et al.
     2022 it doesn't; we follow the second, and count a tied embedding once.
     """
-    if parameters <= 0 or tokens <= 0:
+    if not (parameters > 0 and tokens > 0):
         raise ValueError(f"parameters={parameters}, tokens={tokens}: expected both above 0")
     return 6.0 * parameters * tokens
 

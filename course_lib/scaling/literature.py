@@ -258,13 +258,13 @@ def budget_for(law: Law, n: float) -> float:
 
     Solves N(C) = n: C = 6 (n / G)^((a + b) / b). Source: Hoffmann et al. 2022, equation 4.
     """
-    if n <= 0:
+    if not n > 0:
         raise ValueError(f"n={n}: expected parameters above 0")
     unit = compute_optimal(law, 6.0).n  # at C = 6 the power is of 1, and G is left
     return 6 * (n / unit) ** ((law.a + law.b) / law.b)
 
 
 def _positive(flops: float) -> float:
-    if flops <= 0:
+    if not flops > 0:
         raise ValueError(f"flops={flops}: expected a budget above 0")
     return flops

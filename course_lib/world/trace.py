@@ -50,7 +50,7 @@ class Options:
         self.fault = fault
         self._index: dict[str, int] | None = None
         self._lengths: list[int] = []
-        if self.cumulative[-1] <= 0:
+        if not self.cumulative[-1] > 0:
             raise ValueError(f"no option has a positive weight: {list(texts)[:5]}")
 
     def weight(self, i: int) -> float:

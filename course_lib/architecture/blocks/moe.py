@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.architecture.blocks.feedforward import SwiGLU
+from course_lib.architecture.ops import at_least_float32
 
 
 class Routing(NamedTuple):
@@ -48,7 +49,7 @@ def route(
             f"route: top_k is {top_k}, expected 1 to {n_experts}, the last axis of logits "
             f"{tuple(logits.shape)}"
         )
-    probabilities = logits.float().softmax(-1)
+    probabilities = at_least_float32(logits).softmax(-1)
     weights, experts = probabilities.topk(top_k, dim=-1)
     if normalise:
         weights = weights / weights.sum(-1, keepdim=True)
@@ -103,7 +104,7 @@ def router_z_loss(routing: Routing) -> Float[Tensor, ""]:
 
     Source: Zoph et al. 2022 (ST-MoE), equation 5, where its weight is 0.001.
     """
-    return routing.logits.float().logsumexp(-1).square().mean()
+    return at_least_float32(routing.logits).logsumexp(-1).square().mean()
 
 
 def expert_load(routing: Routing) -> Float[Tensor, " n_experts"]:
@@ -134,7 +135,7 @@ class MoE(nn.Module):
         super().__init__()
         if not 1 <= top_k <= n_experts:
             raise ValueError(f"MoE: top_k is {top_k}, expected 1 to n_experts {n_experts}")
-        if capacity_factor is not None and capacity_factor <= 0:
+        if capacity_factor is not None and not capacity_factor > 0:
             raise ValueError(f"MoE: capacity_factor is {capacity_factor}, expected None or > 0")
         self.top_k, self.normalise, self.capacity_factor = top_k, normalise, capacity_factor
         self.router = nn.Linear(d_model, n_experts, bias=False)

@@ -18,10 +18,10 @@ def temperature_weights(sizes: Mapping[str, Number], temperature: Number) -> dic
 
     Source: Arivazhagan et al. 2019, section 4.1 (T = 5 for 103 languages); XLM-R writes 1/T = α.
     """
-    if temperature <= 0:
+    if not temperature > 0:
         raise ValueError(f"temperature={temperature} must be above 0; inf gives equal weights")
     for name, size in sizes.items():
-        if size <= 0:
+        if not 0 < size < math.inf:
             raise ValueError(f"source {name!r} has size {size}: leave it out, or count it again")
     powers = {name: math.log(size) / temperature for name, size in sizes.items()}
     top = max(powers.values(), default=0.0)
@@ -35,7 +35,7 @@ def draw_sources(weights: Sequence[Number], n: int, seed: int = 0) -> np.ndarray
 
     It is the very sequence of `datasets.interleave_datasets(..., probabilities=, seed=)`.
     """
-    if any(w < 0 for w in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-9):
+    if not all(w >= 0 for w in weights) or not math.isclose(sum(weights), 1, abs_tol=1e-9):
         raise ValueError(f"weights={list(weights)}: expected none below 0 and a sum of 1")
     return np.random.default_rng(seed).choice(len(weights), size=n, p=np.asarray(weights, float))
 
@@ -57,7 +57,7 @@ def effective_tokens(unique: Number, passes: Number, half_life: Number = 15.39) 
     some 16 readings more of them are worth nothing. The constant is theirs: ours is measured on the
     page.
     """
-    if unique <= 0 or passes <= 0 or half_life <= 0:
+    if not (unique > 0 and passes > 0 and half_life > 0):
         raise ValueError(
             f"unique={unique}, passes={passes}, half_life={half_life}: all must be above 0"
         )

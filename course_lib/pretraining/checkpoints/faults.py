@@ -32,7 +32,7 @@ class Policy:
         for name, known in (("nonfinite", ("stop", "skip")), ("spike", ("skip", "warn", "ignore"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {known}")
-        if self.z <= 0 or self.memory < 10 or self.patience < 1:
+        if not (self.z > 0 and self.memory >= 10 and self.patience >= 1):
             raise ValueError(
                 f"z={self.z}, memory={self.memory}, patience={self.patience}: expected above 0, "
                 "at least 10 and at least 1"

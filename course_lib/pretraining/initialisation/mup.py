@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from course_lib.architecture.config import ModelConfig
 from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.ops import at_least_float32
 
 
 @dataclass(frozen=True)
@@ -145,4 +146,4 @@ def changes(
 
 def rms(x: Float[Tensor, "..."]) -> float:
     """Root of the mean square of all numbers."""
-    return x.square().mean().sqrt().item()
+    return at_least_float32(x).square().mean().sqrt().item()

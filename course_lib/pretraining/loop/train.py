@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.checkpoints.checkpoint import (
     latest_valid,
     load_checkpoint,
@@ -132,7 +133,9 @@ def train(
     a folder, the run saves there every ``save_every`` steps and goes on from what is there; your
     own ``hooks`` do the saving themselves, so both together are refused. ``until`` stops early, on
     the schedule of the whole run. A model on a GPU is compiled, and its products are in bfloat16.
-    Raises ValueError where the loss stops being finite, and names the step.
+    Raises ValueError where the loss or the gradient stops being finite, and names the step: the
+    weights stay as they were before it, and nothing of it is saved. Raises ValueError where the
+    checkpoint has more finished steps than this run is asked for.
     """
     if checkpoint and hooks:
         raise ValueError(
@@ -144,6 +147,11 @@ def train(
     optimizer = AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2))
     hooks = hooks or (Saving(checkpoint, config.save_every) if checkpoint else Hooks())
     first = hooks.begin(model, optimizer)
+    if first > last:
+        raise ValueError(
+            f"{last} steps: {first} are done already in {checkpoint or 'the checkpoint'}; expected "
+            "at least as many, or another folder"
+        )
     where = next(model.parameters()).device
     forward = torch.compile(model, dynamic=False) if where.type == "cuda" else model
     logs, tokens, began = [], 0, time.perf_counter()
@@ -158,12 +166,11 @@ def train(
         loss, norm = _backward(model, loss, hooks)
         moved = hooks.allow(done, model, loss, norm)
         if moved:
+            _require_finite(loss, norm, done)
             nn.utils.clip_grads_with_norm_(model.parameters(), config.clip, norm)
             optimizer.step()
         tokens += int((targets != IGNORE).sum())
         if done % config.log_every == 0 or done == last or step == 0:
-            if moved:
-                _require_finite(loss, done)
             seconds = time.perf_counter() - began
             log = StepLog(
                 step=done,
@@ -187,9 +194,13 @@ def _backward(model: nn.Module, loss: Tensor, hooks: Hooks) -> tuple[Tensor, Ten
     model.zero_grad(set_to_none=True)
     loss.backward()
     loss = hooks.gather(model, loss)
-    return loss, nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    grads = [at_least_float32(p.grad) for p in model.parameters() if p.grad is not None]
+    return loss, nn.utils.get_total_norm(grads)
 
 
-def _require_finite(loss: Tensor, step: int) -> None:
-    if not torch.isfinite(loss):
-        raise ValueError(f"loss = {loss.item()} at step {step}: lower lr or look at the batch")
+def _require_finite(loss: Tensor, norm: Tensor, step: int) -> None:
+    if not torch.isfinite(loss + norm):
+        raise ValueError(
+            f"loss = {loss.item()} and gradient norm = {norm.item()} at step {step}, before its "
+            "update: lower lr or look at the batch"
+        )

@@ -117,7 +117,7 @@ def advise(
     The last rung is the advice; if it doesn't fit either, nothing here helps. ``reserve`` is the
     share left to the allocator, the driver and what the formula leaves out.
     """
-    if memory <= 0 or not 0 <= reserve < 1 or devices < 1:
+    if not (memory > 0 and 0 <= reserve < 1 and devices >= 1):
         raise ValueError(
             f"memory={memory}, reserve={reserve}, devices={devices}: expected bytes above 0, a "
             "share from 0 up to 1, and at least one device"

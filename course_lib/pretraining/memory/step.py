@@ -18,6 +18,7 @@ from course_lib.architecture.accounting.activations import activation_bytes
 from course_lib.architecture.accounting.formulas import count_parameters
 from course_lib.architecture.accounting.peak_memory import PeakMemory
 from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.optimizers.adamw import AdamW
 
 LOGIT_COPIES = 3  # log-probabilities, their gradient, and the gradient of the logits
@@ -126,15 +127,15 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden: Tensor, head: Tensor, targets: Tensor, chunk: int) -> Tensor:
         count = (targets >= 0).sum().clamp(min=1)
-        total = hidden.new_zeros(())
+        total = at_least_float32(hidden.new_zeros(()))
         d_hidden, d_head = torch.empty_like(hidden), torch.zeros_like(head)
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
             kept = targets[rows] >= 0
             wanted = targets[rows].clamp(min=0).unsqueeze(1)
-            logits = hidden[rows] @ head.T
+            logits = at_least_float32(hidden[rows] @ head.T)
             log_sum = logits.logsumexp(1, keepdim=True)
-            total += ((log_sum - logits.gather(1, wanted)).squeeze(1) * kept).sum()
+            total += (log_sum - logits.gather(1, wanted)).squeeze(1).where(kept, 0.0).sum()
             slope = logits.sub_(log_sum).exp_()  # softmax, in the logits' own memory
             slope.scatter_add_(1, wanted, -torch.ones_like(wanted, dtype=slope.dtype))
             slope *= (kept.to(slope.dtype) / count).unsqueeze(1)

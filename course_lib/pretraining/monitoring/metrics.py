@@ -16,16 +16,17 @@ from torch import Tensor, nn
 from course_lib import measure
 from course_lib.architecture.accounting.formulas import training_flops
 from course_lib.architecture.config import ModelConfig
+from course_lib.architecture.ops import at_least_float32
 
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """The length of all numbers taken as one vector: the root of the sum of squares; 0 of none."""
-    return sum((float(t.detach().float().square().sum()) for t in tensors), 0.0) ** 0.5
+    return sum((float(at_least_float32(t.detach()).square().sum()) for t in tensors), 0.0) ** 0.5
 
 
 def rms(x: Tensor) -> float:
     """Root of the mean square: the typical size of an entry, however many there are."""
-    return float(x.detach().float().square().mean().sqrt())
+    return float(at_least_float32(x.detach()).square().mean().sqrt())
 
 
 def zero_share(x: Tensor) -> float:
@@ -51,7 +52,7 @@ def mfu(config: ModelConfig, seq: int, tokens_per_second: int | float, peak: int
     Source: Chowdhery et al. 2022 (PaLM), appendix B. ``peak`` is in FLOPs a second, from the data
     sheet of the device or from `matmul_rate`. Raises ValueError where it isn't above 0.
     """
-    if peak <= 0:
+    if not peak > 0:
         raise ValueError(f"peak={peak}: expected FLOPs a second above 0")
     return training_flops(config, seq, seq) / seq * tokens_per_second / peak
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.optimizers.adamw import adam_step
 from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
@@ -130,7 +131,7 @@ class Adafactor(PerWeight):
 
 def rms(x: Float[Tensor, "..."]) -> float:
     """Root of the mean square of all numbers."""
-    return x.norm().item() / x.numel() ** 0.5
+    return at_least_float32(x).norm().item() / x.numel() ** 0.5
 
 
 def mean_square(grad: Float[Tensor, "..."], state: dict, new: float) -> Float[Tensor, "..."]:

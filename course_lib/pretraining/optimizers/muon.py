@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.optimizers.adamw import adam_step
 from course_lib.pretraining.optimizers.per_weight import PerWeight, checked
 
@@ -34,7 +35,7 @@ def newton_schulz(
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.to(dtype)
     x = x.mT if tall else x  # A is then the smaller of the two squares
-    x = x / x.norm().clamp(min=1e-7)
+    x = x / at_least_float32(x).norm().clamp(min=1e-7).to(dtype)
     for _ in range(rounds):
         square = x @ x.mT
         x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)

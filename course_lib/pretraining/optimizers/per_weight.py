@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+SETTINGS = {"lr", "betas", "eps", "weight_decay", "momentum"}
+
 
 class PerWeight(torch.optim.Optimizer):
     """An optimizer that moves one weight at a time: a subclass writes ``_move``.
@@ -21,6 +23,11 @@ class PerWeight(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is not None:
                     self._move(weight, weight.grad, self.state[weight], group)
+
+    def add_param_group(self, param_group: dict) -> None:
+        """As torch's; a group's own settings are held to the same ranges as the defaults."""
+        checked(**{name: param_group[name] for name in SETTINGS & param_group.keys()})
+        super().add_param_group(param_group)
 
     def _move(self, weight: Tensor, grad: Tensor, state: dict, group: dict) -> None:
         raise NotImplementedError

@@ -202,7 +202,7 @@ class LossScaler:
         backoff: float = 0.5,
         interval: int = 2000,
     ) -> None:
-        if scale <= 0 or growth <= 1 or not 0 < backoff < 1 or interval < 1:
+        if not (scale > 0 and growth > 1 and 0 < backoff < 1 and interval >= 1):
             raise ValueError(
                 f"scale={scale}, growth={growth}, backoff={backoff}, interval={interval}: expected "
                 "scale > 0, growth > 1, 0 < backoff < 1, interval >= 1"

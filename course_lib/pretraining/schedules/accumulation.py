@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.loss import IGNORE, Batch, document_ids
 from course_lib.pretraining.precision.autocast import autocast
 
@@ -29,9 +30,9 @@ def surprisal_sum(
     logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
 ) -> Float[Tensor, ""]:
     """Sum (not mean) of -log p(target) in nats over the targets that are not IGNORE."""
-    logits = logits.float()
+    logits = at_least_float32(logits)
     picked = logits.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    return ((logits.logsumexp(-1) - picked) * (targets != IGNORE)).sum()
+    return (logits.logsumexp(-1) - picked).where(targets != IGNORE, 0.0).sum()
 
 
 def accumulate(model: nn.Module, parts: Sequence[Batch], *, eos_id: int | None = None) -> float:

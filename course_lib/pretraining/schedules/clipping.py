@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from course_lib.architecture.ops import at_least_float32
+
 _EPS = 1e-6  # torch's; without it a gradient of zero would be divided by zero
 
 
@@ -22,10 +24,10 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: int | float) -> float
     torch.nn.utils.clip_grad_norm_, only does so with error_if_nonfinite=True. Source: Pascanu et
     al. 2013, algorithm 1.
     """
-    if max_norm <= 0:
+    if not max_norm > 0:
         raise ValueError(f"max_norm={max_norm}: expected a norm above 0")
     grads = [p.grad for p in parameters if p.grad is not None]
-    norm = math.sqrt(sum(g.square().sum().item() for g in grads))
+    norm = math.sqrt(sum(at_least_float32(g).square().sum().item() for g in grads))
     if not math.isfinite(norm):
         raise ValueError(f"gradient norm = {norm}: skip this step and look at its batch")
     factor = min(1.0, max_norm / (norm + _EPS))

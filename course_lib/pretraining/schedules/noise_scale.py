@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from course_lib.architecture.ops import at_least_float32
 from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.precision.autocast import autocast
 
@@ -102,9 +103,9 @@ def measure(
         with autocast(x.device):
             loss = loss_fn(model(x, documents=document_ids(x, eos_id)), y)
         grads = torch.autograd.grad(loss, weights)
-        squares += sum(g.square().sum().item() for g in grads)
+        squares += sum(at_least_float32(g).square().sum().item() for g in grads)
         torch._foreach_add_(total, grads)
-    big_square = sum((t / parts).square().sum().item() for t in total)
+    big_square = sum(at_least_float32(t / parts).square().sum().item() for t in total)
     return two_batch(squares / parts, big_square, small=small, big=parts * small)
 
 

@@ -46,7 +46,7 @@ def inverse_sqrt(progress: float, *, warmup: float = 0.05) -> float:
     """
     if not 0 < warmup <= 1:
         raise ValueError(f"warmup={warmup}: expected a share above 0, the curve starts from it")
-    if progress < 0:
+    if not progress >= 0:
         raise ValueError(f"progress={progress}: expected at least 0")
     return progress / warmup if progress < warmup else math.sqrt(warmup / progress)
 
@@ -82,5 +82,5 @@ def cool_down(progress: float, decay: float = 1.0) -> float:
 def _check(progress: float, warmup: float, decay: float) -> None:
     if not 0 <= progress <= 1:
         raise ValueError(f"progress={progress}: expected a share of the run, 0 to 1")
-    if warmup < 0 or decay < 0 or warmup + decay > 1:
+    if not (warmup >= 0 and decay >= 0 and warmup + decay <= 1):
         raise ValueError(f"warmup={warmup}, decay={decay}: expected shares whose sum is at most 1")

@@ -32,7 +32,7 @@ class Range:
     def __post_init__(self):
         if self.low >= self.high:
             raise ValueError(f"low={self.low}, high={self.high}: expected low < high")
-        if self.log and self.low <= 0:
+        if self.log and not self.low > 0:
             raise ValueError(f"low={self.low}: a logarithmic range starts above 0")
 
 

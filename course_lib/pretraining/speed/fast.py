@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from course_lib.architecture.blocks.feedforward import ACTIVATIONS, MLP, SwiGLU
 from course_lib.architecture.blocks.layers import Attention
 from course_lib.architecture.decoder import Decoder
-from course_lib.architecture.ops import rms_norm, rope, swiglu
+from course_lib.architecture.ops import at_least_float32, rms_norm, rope, swiglu
 from course_lib.pretraining.loop.train import StepLog, TrainConfig
 from course_lib.pretraining.loss import IGNORE, Batch, document_ids
 from course_lib.pretraining.optimizers.adamw import param_groups
@@ -114,12 +114,13 @@ class HeadLoss(torch.autograd.Function):
     ) -> Float[Tensor, ""]:
         loss, by_head, by_hidden = 0.0, torch.zeros_like(head), []
         for h, wanted in zip(hidden.split(rows), targets.split(rows), strict=True):
-            logits = F.linear(h, head).float()
+            logits = at_least_float32(F.linear(h, head))
             kept, picked = (wanted != IGNORE)[:, None], wanted.clamp(min=0)[:, None]
             normaliser = logits.logsumexp(-1, keepdim=True)
-            loss = loss + ((normaliser - logits.gather(-1, picked)) * kept).sum()
+            loss = loss + (normaliser - logits.gather(-1, picked)).where(kept, 0.0).sum()
             hit = torch.arange(len(head), device=head.device) == picked
-            by_logits = (((logits - normaliser).exp() - hit.float()) * kept).to(hidden.dtype)
+            slope = (logits - normaliser).exp() - hit.to(logits.dtype)
+            by_logits = slope.where(kept, 0.0).to(hidden.dtype)
             by_hidden.append(by_logits @ head)
             by_head = by_head + by_logits.t() @ h
         ctx.save_for_backward(torch.cat(by_hidden).to(hidden.dtype), by_head.to(head.dtype))
@@ -147,7 +148,7 @@ def fast_loss(
     head = (model.embed if model.config.tied else model.head).weight
     if config.head_rows:
         return HeadLoss.apply(x, head, targets.flatten(), config.head_rows)
-    logits = F.linear(x, head).float()
+    logits = at_least_float32(F.linear(x, head))
     return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORE, reduction="sum")
 
 

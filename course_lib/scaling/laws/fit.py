@@ -22,7 +22,7 @@ BOUNDS = [(-10.0, 3.0), (-10.0, 60.0), (0.0, 3.0), (-10.0, 60.0), (0.0, 3.0)]
 class Law:
     """L(N, D) = E + A / N^a + B / D^b: irreducible, for want of parameters, for want of data.
 
-    Source: Hoffmann et al. 2022, equation 2.
+    Source: Hoffmann et al. 2022, equation 2. Raises ValueError for what isn't a finite number.
     """
 
     E: float
@@ -30,6 +30,10 @@ class Law:
     a: float
     B: float
     b: float
+
+    def __post_init__(self):
+        if not np.isfinite(astuple(self)).all():
+            raise ValueError(f"{self}: expected five finite numbers")
 
     def loss(self, n: Float[Array, "..."] | float, d: Float[Array, "..."] | float):
         """Predicted loss in nats a token."""
@@ -84,6 +88,22 @@ def default_starts() -> list[tuple[float, ...]]:
     return list(product((0.0,), (1.0, 5.0), (0.3, 0.8), (2.0, 6.0), (0.3, 0.8)))
 
 
+def above_zero(**columns: Array) -> list[Array]:
+    """The columns as float arrays. Raises ValueError for the first value that isn't above 0.
+
+    Whoever takes logarithms asks this first: one NaN (a run that diverged) makes the objective NaN
+    everywhere, and an optimizer that can't compare returns its starting point as the law.
+    """
+    arrays = {name: np.asarray(values, float) for name, values in columns.items()}
+    for name, values in arrays.items():
+        for i in np.flatnonzero(~(np.isfinite(values) & (values > 0)))[:1]:
+            raise ValueError(
+                f"{name}[{i}] = {values.flat[i]}: expected a finite number above 0, as its "
+                "logarithm is taken; leave out runs that diverged"
+            )
+    return list(arrays.values())
+
+
 def fit_law(
     n: Float[Array, " runs"],
     d: Float[Array, " runs"],
@@ -95,13 +115,12 @@ def fit_law(
     """The law with the least Huber loss on log L, by L-BFGS from every start.
 
     Deviation from the paper: 16 starts rather than 4,500, since exact gradients are used.
-    Raises ValueError for fewer than five runs: five numbers can't be had from four.
+    Raises ValueError for fewer than five runs, since five numbers can't be had from four, and for
+    a value that isn't a number above 0.
     """
-    n, d, loss = (np.asarray(x, float) for x in (n, d, loss))
+    n, d, loss = above_zero(N=n, D=d, L=loss)
     if not len(n) == len(d) == len(loss) >= 5:
         raise ValueError(f"{len(n)}, {len(d)}, {len(loss)} values of N, D, L: expected ≥ 5 of each")
-    if min(n.min(), d.min(), loss.min()) <= 0:
-        raise ValueError("N, D and L must all be above 0: their logarithms are taken")
     data = (np.log(n), np.log(d), np.log(loss), delta)
     with threadpool_limits(1):  # on five numbers, BLAS's threads only wait for each other
         found = [_descend(start, data) for start in (starts or default_starts())]
@@ -142,6 +161,9 @@ def bootstrap(
 
     Each refit starts from the full fit and from one point of the grid. Source: Efron 1979.
     """
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats}: expected at least 1")
+    n, d, loss = above_zero(N=n, D=d, L=loss)
     starts = _restarts(n, d, loss)
     random = np.random.default_rng(seed)
     laws = []
@@ -155,6 +177,7 @@ def leave_one_out(
     n: Float[Array, " runs"], d: Float[Array, " runs"], loss: Float[Array, " runs"]
 ) -> list[Law]:
     """Laws fitted to all runs but one, one law a run: how much hangs on a single run."""
+    n, d, loss = above_zero(N=n, D=d, L=loss)
     starts = _restarts(n, d, loss)
     keep = ~np.eye(len(n), dtype=bool)
     return [fit_law(n[k], d[k], loss[k], starts=starts).law for k in keep]
@@ -168,6 +191,8 @@ def interval(laws: list[Law], share: float = 0.9) -> dict[str, tuple[float, floa
     """The middle ``share`` of each parameter over the laws (a percentile interval)."""
     if not 0 < share < 1:
         raise ValueError(f"share={share}: expected a number between 0 and 1")
+    if not laws:
+        raise ValueError("laws is empty: expected at least one")
     values = np.array([astuple(law) for law in laws])
     low, high = np.quantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
     names = ("E", "A", "a", "B", "b")

@@ -37,7 +37,7 @@ class LedgerConfig:
         for name in ("names", "attributes", "values"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if self.power < 0 or self.shift <= 0:
+        if not (self.power >= 0 and self.shift > 0):
             raise ValueError(f"power={self.power}, shift={self.shift}: expected ≥ 0 and > 0")
 
     @property
@@ -127,7 +127,7 @@ def zipf_exponents(power: float) -> tuple[float, float]:
     A corpus of D records has not shown a mass ∝ D^-(power - 1)/power: b = (power - 1)/power.
     Source: Hutter 2021, section 3; Michaud et al. 2023, section 2.
     """
-    if power <= 1:
+    if not power > 1:
         raise ValueError(f"power={power}: above 1, else the tail holds nearly all the mass")
     return power - 1, (power - 1) / power
 

@@ -36,7 +36,7 @@ def bill(
     """
     if not 0 < utilisation <= 1:
         raise ValueError(f"utilisation={utilisation}: expected a share above 0 and at most 1")
-    if devices < 1 or flops <= 0 or dollars_an_hour < 0:
+    if not (devices >= 1 and flops > 0 and dollars_an_hour >= 0):
         raise ValueError(
             f"flops={flops}, devices={devices}, dollars_an_hour={dollars_an_hour}: expected flops "
             "above 0, at least one device and no negative price"
@@ -51,7 +51,7 @@ def bill(
 
 def implied_utilisation(flops: float, hardware: Hardware, device_hours: float) -> float:
     """The share of the peak that a finished run has had, all its interruptions included."""
-    if device_hours <= 0:
+    if not device_hours > 0:
         raise ValueError(f"device_hours={device_hours}: expected above 0")
     return flops / (hardware.peak * device_hours * 3600)
 

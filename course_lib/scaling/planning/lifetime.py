@@ -53,7 +53,7 @@ def lifetime(law: Law, n: float, loss: float, served: float) -> Lifetime:
     6ND to train, and 2N for each served token, prompt or answer. Source: Sardana et al. 2024,
     equation 3.
     """
-    if n <= 0 or served < 0:
+    if not (n > 0 and served >= 0):
         raise ValueError(f"n={n}, served={served}: expected n above 0 and served at least 0")
     d = tokens_for(law, n, loss)
     return Lifetime(n=n, d=d, training=6 * n * d, serving=2 * n * served)
@@ -106,7 +106,7 @@ def effective(unique: float, repeats: float, decay: float) -> float:
     For R far below R* it is U (1 + R), all as good as new; it never exceeds U (1 + R*). The same
     form serves tokens and parameters. Source: Muennighoff et al. 2023, equations 5 and 6.
     """
-    if unique <= 0 or repeats < 0:
+    if not (unique > 0 and repeats >= 0):
         raise ValueError(f"unique={unique}, repeats={repeats}: expected above 0 and at least 0")
     return unique * (1 + decay * -math.expm1(-repeats / decay))
 
@@ -127,7 +127,7 @@ def repeated_run(law: Law, n: float, d: float, unique: float) -> Repeated:
     which the unique tokens would be the compute-optimal data. Source: Muennighoff et al. 2023,
     equation 4 and appendix A. It can't rise: where real runs overfit, it only flattens.
     """
-    if min(n, d, unique) <= 0:
+    if not (n > 0 and d > 0 and unique > 0):
         raise ValueError(f"n={n}, d={d}, unique={unique}: expected all above 0")
     fresh = min(unique, d)
     base = min(_parameters_for(law, fresh), n)

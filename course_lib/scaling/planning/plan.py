@@ -1,5 +1,6 @@
 """From a budget to a run: parameters, tokens, batch, and days on named hardware."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,9 +40,9 @@ def compute_optimal(law: Law, flops: float) -> Split:
     E drops out: how to spend doesn't depend on what cannot be bought.
     Source: Hoffmann et al. 2022, equation 4.
     """
-    if flops <= 0:
+    if not 0 < flops < math.inf:
         raise ValueError(f"flops={flops}: expected a budget above 0")
-    if law.a <= 0 or law.b <= 0:
+    if not (law.a > 0 and law.b > 0):
         raise ValueError(f"a={law.a}, b={law.b}: one term is flat, so no split is best")
     total = law.a + law.b
     g = (law.a * law.A / (law.b * law.B)) ** (1 / total)
@@ -111,7 +112,7 @@ def plan(
     best = compute_optimal(law, flops)
     n, d = best
     if tokens_per_parameter is not None:
-        if tokens_per_parameter <= 0:
+        if not tokens_per_parameter > 0:
             raise ValueError(f"tokens_per_parameter={tokens_per_parameter}: expected above 0")
         n = (flops / 6 / tokens_per_parameter) ** 0.5
         d = flops / 6 / n

@@ -61,7 +61,7 @@ class SpeedrunConfig:
         for name in self.contestants:
             if name not in RECIPES:
                 raise ValueError(f"contestants: {name!r} is not one of {', '.join(RECIPES)}")
-        if self.core_seconds <= 0:
+        if not self.core_seconds > 0:
             raise ValueError(f"core_seconds={self.core_seconds}: expected more than 0")
 
     @property
