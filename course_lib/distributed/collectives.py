@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 
@@ -126,7 +126,7 @@ def naive_all_reduce(flat: Float[Tensor, " n"], transport: Transport) -> Float[T
     return total
 
 
-def broadcast(flat: Float[Tensor, " n"], transport: Transport) -> Float[Tensor, " n"]:
+def broadcast(flat: Shaped[Tensor, " n"], transport: Transport) -> Shaped[Tensor, " n"]:
     """Rank 0's vector on every rank, handed along the chain 0 → 1 → … → p - 1."""
     received = flat.clone()
     if transport.rank:

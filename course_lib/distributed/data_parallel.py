@@ -9,7 +9,7 @@ backward pass goes on; here a bucket travels when it is full, and the backward p
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -111,12 +111,12 @@ class DataParallel:
             gradient.copy_(part)
 
 
-def flatten(tensors: list[Tensor]) -> Float[Tensor, " n"]:
+def flatten(tensors: list[Tensor]) -> Shaped[Tensor, " n"]:
     """All numbers of ``tensors`` in one vector."""
     return torch.cat([t.detach().reshape(-1) for t in tensors])
 
 
-def unflatten(flat: Float[Tensor, " n"], like: list[Tensor]) -> list[Tensor]:
+def unflatten(flat: Shaped[Tensor, " n"], like: list[Tensor]) -> list[Tensor]:
     """The inverse of ``flatten``, in the shapes of ``like``. Numbers beyond them are padding."""
     parts = flat[: sum(t.numel() for t in like)].split([t.numel() for t in like])
     return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]

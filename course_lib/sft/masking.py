@@ -52,7 +52,12 @@ Rows = tuple[Tensor, Tensor]  # inputs and targets, both [batch seq]
 
 
 def pad_rows(examples: Sequence[Example], pad_id: int) -> Rows:
-    """(inputs, targets), one example a row, padded on the right up to the longest."""
+    """(inputs, targets), one example a row, padded on the right up to the longest.
+
+    Raises ValueError where there are none.
+    """
+    if not examples:
+        raise ValueError("examples is empty: expected at least one to make a row of")
     return _stack([[example] for example in examples], max(e.length for e in examples), pad_id)
 
 
@@ -60,8 +65,10 @@ def pack_rows(examples: Sequence[Example], seq_len: int, pad_id: int) -> Rows:
     """(inputs, targets) with several whole examples a row, best fit first.
 
     Each example starts with <|eos|>, so the document mask of pretraining keeps them apart.
-    Raises ValueError for an example that fits in no row.
+    Raises ValueError for an example that fits in no row, and where there are none.
     """
+    if not examples:
+        raise ValueError("examples is empty: expected at least one to make a row of")
     groups = best_fit([example.length for example in examples], seq_len)
     rows = [[examples[i] for i in group] for group in groups]
     return _stack(rows, seq_len, pad_id)

@@ -24,6 +24,23 @@ def test_advantages_by_hand():
     assert advantages[1].tolist() == [0.0] * 4
 
 
+@given(st.floats(-10, 10, width=32), st.integers(2, 64))
+def test_equal_rewards_have_no_advantage_whatever_they_are(reward, samples):
+    assert group_advantages(torch.full((1, samples), reward)).tolist() == [[0.0] * samples]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 200.0])
+def test_what_is_not_counted_may_be_anything(bad):
+    """A padded place whose log-probabilities are far apart, or none, must not reach the loss."""
+    logprobs, counted = torch.full((2, 3), -1.0), torch.ones(2, 3)
+    logprobs[1, 2], counted[1, 2] = bad, 0.0
+    sizes = dict(beta=0.1, clip_ratio=0.2)
+    zeros, advantages = torch.full((2, 3), -1.0), torch.tensor([1.0, -1.0])
+    loss = grpo_loss(logprobs, zeros, zeros, advantages, counted, **sizes)
+    clean = grpo_loss(zeros, zeros, zeros, advantages, counted, **sizes)
+    assert loss.item() == clean.item()
+
+
 @given(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4))
 def test_advantages_of_a_group_add_up_to_nothing(rewards):
     assert group_advantages(torch.tensor([rewards])).sum().item() == pytest.approx(0, abs=1e-3)

@@ -76,3 +76,36 @@ def test_errors_name_the_value():
         PreferenceConfig(loss="ppo")
     with pytest.raises(ValueError, match="beta 0.0"):
         PreferenceConfig(beta=0.0)
+
+
+@pytest.mark.parametrize("number", [1, 5, 8, 31])
+def test_an_epoch_shows_every_pair_once(model, monkeypatch, number):
+    from course_lib.alignment import preferences
+
+    pairs = [Pair((0, i, 2), (5, 3), (6, 3)) for i in range(number)]
+    seen: list[Pair] = []
+
+    def kept(some, pad_id):
+        seen.extend(some)
+        return pair_rows(some, pad_id)
+
+    monkeypatch.setattr(preferences, "pair_rows", kept)
+    config = PreferenceConfig(batch_size=16, epochs=2)
+    logs = train_preferences(model, pairs, config, pad_id=0)
+    assert len(logs) == 2 * math.ceil(number / 16)
+    assert sorted(pair.prompt for pair in seen[:number]) == sorted(p.prompt for p in pairs)
+    assert sorted(pair.prompt for pair in seen[number:]) == sorted(p.prompt for p in pairs)
+
+
+def test_no_pairs_are_refused(model):
+    with pytest.raises(ValueError, match="pairs is empty"):
+        train_preferences(model, [], PreferenceConfig(), pad_id=0)
+    with pytest.raises(ValueError, match="examples is empty"):
+        pair_rows([], 0)
+
+
+@pytest.mark.parametrize("name", ["beta", "lr", "clip"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
+def test_config_refuses_what_is_no_number_above_0(name, value):
+    with pytest.raises(ValueError, match=name):
+        PreferenceConfig(**{name: value})

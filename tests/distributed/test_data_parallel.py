@@ -87,6 +87,80 @@ def test_ranks_start_from_rank_zeros_weights():
     assert torch.equal(flat[0], flatten(list(model(0).parameters())))
 
 
+class Mixed(torch.nn.Module):
+    """What LoRA and BatchNorm leave behind: frozen weights, an unused one, buffers of two kinds."""
+
+    def __init__(self, seed: int, *, frozen: bool = False):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.base = torch.nn.Linear(3, 3).requires_grad_(False)
+        self.adapter = torch.nn.Linear(3, 3).requires_grad_(not frozen)
+        self.norm = torch.nn.BatchNorm1d(3, affine=False)
+        self.norm.num_batches_tracked.fill_(2**40 + 1 + seed)  # float32 would round it
+        self.norm.running_mean.fill_(seed)
+
+    def forward(self, x):
+        return self.norm(self.base(x) + self.adapter(x)).square().mean()
+
+
+def test_frozen_weights_and_buffers_are_equal_at_the_start_and_only_the_adapter_moves():
+    def one_rank(own, transport):
+        parallel = DataParallel(own, transport)
+        before = {name: t.clone() for name, t in own.state_dict().items()}
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(transport.rank))
+        parallel.backward(own(x))
+        return before, own.adapter.weight.grad, own.base.weight.grad
+
+    results, _ = run_ranks(one_rank, [Mixed(seed) for seed in range(3)])
+    want = Mixed(0).state_dict()
+    for before, grad, frozen in results:
+        assert all(torch.equal(before[name], want[name]) for name in want)
+        assert torch.equal(grad, results[0][1]) and grad.abs().sum() > 0 and frozen is None
+
+
+def test_a_wholly_frozen_model_is_made_equal_and_refuses_to_train():
+    def one_rank(own, transport):
+        parallel = DataParallel(own, transport)
+        with pytest.raises(ValueError, match="every parameter is frozen"):
+            parallel.backward(own(torch.ones(2, 3)))
+        with pytest.raises(ValueError, match="every parameter is frozen"):
+            ShardedOptimizer([{"params": list(own.parameters())}], transport, AdamW)
+        return flatten(list(own.parameters()))
+
+    flat, _ = run_ranks(one_rank, [Mixed(seed, frozen=True) for seed in range(2)])
+    assert torch.equal(flat[0], flat[1])
+
+
+def test_sharded_optimizer_leaves_frozen_parameters_and_names_unused_ones():
+    def one_rank(own, transport):
+        groups = [{"params": list(own.parameters())}]
+        sharded = ShardedOptimizer(groups, transport, lambda part: AdamW(part, lr=0.1))
+        start = flatten(list(own.base.parameters()))
+        own.adapter.weight.grad = torch.ones(3, 3)
+        with pytest.raises(ValueError, match=r"no gradient for parameters of shape \[\(3,\)\]"):
+            sharded.step()
+        own.adapter.bias.grad = torch.ones(3)
+        sharded.step()
+        assert torch.equal(start, flatten(list(own.base.parameters())))
+        return flatten(list(own.parameters()))
+
+    flat, _ = run_ranks(one_rank, [Mixed(seed) for seed in range(2)])
+    assert torch.equal(flat[0], flat[1])
+    assert not torch.equal(flat[0], flatten(list(Mixed(0).parameters())))
+
+
+@pytest.mark.parametrize(("value", "norm"), [(300.0, 1200.0), (2.2e-4 / 4, 2.2e-4)])
+def test_the_norm_of_half_precision_gradients(value, norm):
+    def one_rank(own, transport):
+        sharded = ShardedOptimizer([{"params": list(own.parameters())}], transport, torch.optim.SGD)
+        for p in own.parameters():
+            p.grad = torch.full_like(p, value)
+        return sharded.step()
+
+    models = [torch.nn.Linear(4, 4, bias=False).half() for _ in range(2)]
+    assert run_ranks(one_rank, models)[0] == pytest.approx([norm] * 2, rel=1e-2)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_sharded_adamw_is_adamw(size):
     single = model()

@@ -117,9 +117,14 @@ def batch(
 
     Steps walk through an endless row of shuffled epochs, so that each row is seen once an epoch
     even where `batch_size` doesn't divide the number of rows. Without a seed (None) every epoch has
-    the rows' own order. `loader.PackedLoader` gives the same batches from shards on disk.
+    the rows' own order. `loader.PackedLoader` gives the same batches from shards on disk. Raises
+    ValueError where there are no rows, or none are asked for.
     """
     size, start = len(packed), step * batch_size
+    if not size or batch_size < 1 or step < 0:
+        raise ValueError(
+            f"{size} rows, batch_size={batch_size}, step={step}: expected at least 1, 1 and 0"
+        )
     first, last = start // size, (start + batch_size - 1) // size
     order = torch.cat([epoch_order(size, seed, epoch) for epoch in range(first, last + 1)])
     chosen = order[start - first * size :][:batch_size]

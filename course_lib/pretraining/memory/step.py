@@ -139,6 +139,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             slope = logits.sub_(log_sum).exp_()  # softmax, in the logits' own memory
             slope.scatter_add_(1, wanted, -torch.ones_like(wanted, dtype=slope.dtype))
             slope *= (kept.to(slope.dtype) / count).unsqueeze(1)
+            slope = slope.to(hidden.dtype)
             d_hidden[rows] = slope @ head
             d_head.addmm_(slope.T, hidden[rows])
         ctx.save_for_backward(d_hidden, d_head)
