@@ -17,7 +17,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WORD = re.compile(r"[^\W_]+")
+from course_lib.data.deduplication.shingling import UNSPACED
+
+WORD = re.compile(rf"[^\W_{UNSPACED}]+|[{UNSPACED}]")
 
 
 @dataclass(frozen=True, kw_only=True)

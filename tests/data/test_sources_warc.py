@@ -155,3 +155,26 @@ def test_decoding_never_raises(data, label):
     io.StringIO(text)
     assert isinstance(text, str)
     assert python_name("utf-7") == python_name("base64") == python_name("unicode_escape") == ""
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (http(b"%PDF-1.7", "Content-Type: application/pdf"), "no page: application/pdf"),
+        (http(b"a { color: red }", "Content-Type: text/css"), "no page: text/css"),
+        (http(b"\x89PNG", "Content-Type: image/png"), "no page: image/png"),
+        (http(b"<p>Not found</p>", status="404 Not Found"), "HTTP status 404"),
+        (http(b"<p>Moved</p>", status="301 Moved"), "HTTP status 301"),
+        (http(b"body { }", "X: y"), "no page: of no type"),
+    ],
+)
+def test_what_is_no_page_is_no_document(tmp_path, block, reason):
+    path = warc(tmp_path, record(block), record(PAGE, number=2))
+    account = Account()
+    assert [found.text for found in read([path], account=account)] == ["<p>Hello</p>"]
+    assert dict(account.refused) == {reason: 1}
+
+
+def test_a_page_without_a_type_is_one_if_it_begins_as_one(tmp_path):
+    path = warc(tmp_path, record(http(b" <p>Hello</p>", "X: y")))
+    assert len(list(read([path]))) == 1

@@ -1,7 +1,9 @@
 """Texts as sets: shingles, their hashes, and the Jaccard similarity of two sets.
 
 A shingle is a run of `ngram` words; a text is the set of its shingles (Broder 1997). Words are what
-`\\w+` matches in the lower-case text, so case, punctuation and white space don't count. A set of
+`\\w+` matches in the lower-case text, so case, punctuation and white space don't count. In scripts
+that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character is a
+word: a whole clause would be one otherwise, and one other character in it another text. A set of
 strings would do; ours are 32-bit hashes, which NumPy handles a block of documents at a time. Two
 different runs share a hash with probability about 2^-32.
 """
@@ -15,7 +17,12 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Float64, Int, UInt32, UInt64
 
-WORD = re.compile(r"\w+")
+# Thai and Lao, Burmese, Khmer, kana, Han.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+WORD = re.compile(rf"[^\W{UNSPACED}]+|[{UNSPACED}]")
 MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: spreads what differs upwards
 # What `\w+` and lower() do to ASCII, as a table: other characters become spaces.
 ASCII = bytes(ord(chr(i).lower()) if WORD.match(chr(i)) else 32 for i in range(128))

@@ -14,6 +14,16 @@ from dataclasses import dataclass
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufffd]")
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}(?![\w-])")
 EMAIL_MASK = "<email>"
+# What stands before an @ and is no person: an account of a program (`git@github.com`), or a mailbox
+# of RFC 2142. And what stands behind one and is no domain: a file's ending, as in `logo@2x.png`.
+ACCOUNT = re.compile(
+    r"git|hg|svn|root|daemon|mailer-daemon|nobody|(do)?-?not?-?reply|abuse|hostmaster|noc|postmaster"
+    r"|security|webmaster|www"
+)
+FILE_ENDING = re.compile(
+    r"avif|bmp|cfg|conf|css|csv|dll|exe|gif|gz|html?|ico|ini|jpe?g|jsx?|json|log|mjs|mp4|pdf|png"
+    r"|scss|svg|tar|tiff?|toml|tsx?|ttf|txt|webp|woff2?|xml|ya?ml"
+)
 
 
 @dataclass(frozen=True)
@@ -81,14 +91,34 @@ def spaces(text: str) -> tuple[str, int]:
 
 def trim(text: str) -> tuple[str, int]:
     """No spaces at a line's end, at most one empty line in a row, none around the text."""
-    trimmed = re.sub(r"[ \t]+(?=\n|\Z)", "", text)
+    trimmed = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     trimmed = re.sub(r"\n{3,}", "\n\n", trimmed).strip("\n")
     return trimmed, len(text) - len(trimmed)
 
 
+def nobody(address: str) -> str:
+    """Why what is shaped like an address is no person's, or "" where it may be one's."""
+    name, _, domain = address.lower().partition("@")
+    ending = domain.rpartition(".")[2]
+    if FILE_ENDING.fullmatch(ending):
+        return f"a file's name: .{ending} is no domain"
+    if ACCOUNT.fullmatch(name):
+        return f"an account of a program or an office: {name}"
+    return ""
+
+
 def mask_emails(text: str) -> tuple[str, int]:
     """Addresses belong to people who never agreed to be in a training set: `<email>` instead."""
-    return EMAIL.subn(EMAIL_MASK, text)
+    masked = 0
+
+    def mask(found: re.Match) -> str:
+        nonlocal masked
+        if nobody(found[0]):
+            return found[0]
+        masked += 1
+        return EMAIL_MASK
+
+    return EMAIL.sub(mask, text), masked
 
 
 STEPS = {

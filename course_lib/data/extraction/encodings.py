@@ -53,7 +53,9 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
     """Bytes as text, whatever they are: it never raises. `server`: the HTTP header's charset.
 
     First a byte-order mark; then UTF-8 if every byte fits; then the server's word, the page's
-    own (`<meta charset>`), and at last Windows-1252, which reads any byte.
+    own (`<meta charset>`), and at last Windows-1252, which reads any byte. A word of UTF-8 is taken
+    where most of what isn't ASCII fits, and so it is where nobody says anything: one bad byte
+    costs one character, not the page.
     """
     found = META.search(data[:HEAD]) if html else None
     page = found[1].decode("ascii") if found else ""
@@ -66,8 +68,13 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
         return _result(data.decode("utf-8"), "utf-8", "content", declared)
     except UnicodeDecodeError:
         pass
-    for decided_by, label in (("server", server), ("page", page)):
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    mostly = sum(not character.isascii() for character in text) > 2 * bad
+    for decided_by, label in (("server", server), ("page", page), ("content", "utf-8")):
         name = python_name(label)
+        if name == "utf-8" and mostly:
+            return _result(text, name, decided_by, declared)
         if name and name != "utf-8":
             return _result(data.decode(name, "replace"), name, decided_by, declared)
     return _result(data.decode("cp1252", "replace"), "cp1252", "nobody", declared)

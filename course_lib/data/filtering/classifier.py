@@ -20,13 +20,15 @@ from sklearn.linear_model import Ridge
 
 from course_lib.data.filtering.quality import Verdict
 
-SENTENCE = re.compile(r"[A-Z][^.!?\n]*(?:\n[^.!?\n]+)*[.!?](?=\s|$)")
+SENTENCE = re.compile(r"[A-Z][^.!?\n]{0,300}+(?:\n[^.!?\n]{1,300}+){0,20}+[.!?](?=\s|$)")
 CONNECTIVE = re.compile(
     r"\b(?:because|therefore|so that|since|for example|for instance|e\.g|that is|i\.e"
     r"|in other words|means|note that|however|otherwise|instead)\b",
     re.I,
 )
-EXAMPLE = re.compile(r">>>|^\s*Examples?\b|for example|for instance|::\s*$", re.I | re.M)
+EXAMPLE = re.compile(
+    r">>>|^[^\S\n]{0,99}Examples?\b|for example|for instance|::\s{0,99}$", re.I | re.M
+)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ and stop words are asked only of documents with `stop_words_from` words or more.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,7 +68,7 @@ def measure(
     infinite = float("inf")
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     count = len(words)
-    stops = sum(word.lower() in STOP_WORDS for word in words)
+    stops = stop_words(words)
     wanted = rules.min_stop_words if count >= rules.stop_words_from else 0
     return [
         ("word length", sum(map(len, words)) / count, rules.min_mean_word, rules.max_mean_word),
@@ -79,6 +80,15 @@ def measure(
         ("repeated words", _top_bigram(words, text), 0.0, rules.max_top_bigram),
         ("no stop words", float(stops), float(wanted), infinite),
     ]
+
+
+def stop_words(words: Sequence[str]) -> int:
+    """How many different stop words there are among the words, as they are spelled.
+
+    Rae et al. 2021, appendix A.1.1, ask for "at least two of the following English words": a word
+    that comes twice is one of them. Nothing is said of case; as in datatrove's filter, it counts.
+    """
+    return len(STOP_WORDS & set(words))
 
 
 def _share(items: list[str], test) -> float:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from course_lib.data.filtering.quality import STOP_WORDS, Verdict
+from course_lib.data.filtering.quality import Verdict, stop_words
 
 Split = Callable[[str], Sequence[str]]
 Number = int | float
@@ -80,7 +80,7 @@ def gopher(text: str, rules: GopherRules | None = None, words: Split = str.split
             ("gopher: few letters", lettered / count, rules.min_alphabetic, 1),
             (
                 "gopher: no stop words",
-                len(STOP_WORDS & set(tokens)),
+                stop_words(tokens),
                 rules.min_stop_words,
                 infinite,
             ),

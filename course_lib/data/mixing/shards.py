@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SHARD_TOKENS = 10_000_000  # what a writer collects before it writes a file
 
@@ -64,9 +65,16 @@ class ShardWriter:
         self._tokens = 0
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, ids: Sequence[int]) -> None:
-        """One document. Raises ValueError for an empty one, or an id outside the vocabulary."""
-        array = np.asarray(ids, np.int64)
+    def add(self, ids: ArrayLike) -> None:
+        """One document. Raises ValueError for an empty one, and for an id that isn't a whole number
+        of the vocabulary: 2.7 would become 2 in silence."""
+        given = np.asarray(ids)
+        if given.size and (given.dtype.kind not in "iu" or given.ndim != 1):
+            raise ValueError(
+                f"a document has {given.dtype} of shape {given.shape}: expected whole numbers in "
+                "one row"
+            )
+        array = given.astype(np.int64)
         if not array.size or array.min() < 0 or array.max() >= self.vocab_size:
             span = f"{array.min()} to {array.max()}" if array.size else "none"
             raise ValueError(

@@ -150,11 +150,12 @@ class _Found:
     record: Record
     file: str
     place: int
+    key: str  # the id with its type: 1 and "1" are two
 
 
 def _once(found: _Found, seen: set[bytes]) -> Record | Refused:
     # 8 bytes an id instead of the id: among a billion, a false match has a chance of 3 %
-    key = blake2b(found.record.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    key = blake2b(found.key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     if key in seen:
         return Refused(found.file, found.place, "duplicate id", found.record.id[:80])
     seen.add(key)
@@ -178,13 +179,14 @@ def _made(
     if not text.strip():
         return refuse("empty text")
     given = row.get(config.id)
-    usable = isinstance(given, str | int) and not isinstance(given, bool)
+    usable = isinstance(given, str | int) and not isinstance(given, bool) and str(given).strip()
     name = str(given) if usable else f"{path.name}:{place}"
     if flaw := flaw_of(text) or flaw_of(name):
         return refuse(flaw.reason, flaw.detail)
     fields = {key: value for key, value in row.items() if key not in (config.text, config.id)}
     record = Record(name, text, config.source or path.name, config.licence, kind, fields=fields)
-    return _Found(record, path.name, place)
+    key = repr(given) if usable else repr((str(path), place))
+    return _Found(record, path.name, place, key)
 
 
 def _jsonl(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
@@ -266,6 +268,8 @@ def _warc(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
             yield Refused(path.name, place, item.reason, item.detail)
         elif item.type not in config.warc_types:
             yield Refused(path.name, place, f"WARC type {item.type}"[:40], item.url[:80])
+        elif why := item.no_page:
+            yield Refused(path.name, place, why[:40], item.url[:80])
         else:
             row = {
                 config.id: item.id,

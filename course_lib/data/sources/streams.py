@@ -93,8 +93,10 @@ class Stream:
         total = 0
         for piece in filter(None, self._decompressed(path)):
             if total + len(piece) > cap:
-                yield piece[: cap - total]
+                # Before the yield: a reader that has what it asked for doesn't come back for more.
                 self.fault = Fault("past the byte cap", f"more than {cap:,} bytes")
+                if total < cap:
+                    yield piece[: cap - total]
                 return
             total += len(piece)
             yield piece

@@ -20,6 +20,7 @@ from course_lib.data.sources.streams import Stream
 VERSIONS = (b"WARC/1.0", b"WARC/1.1")
 MAX_HEADER = 1 << 16
 HTML = ("text/html", "application/xhtml+xml")
+READABLE = (*HTML, "text/plain", "text/markdown")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class WarcRecord:
     @property
     def kind(self) -> str:
         return "html" if self.mime in HTML else "text"
+
+    @property
+    def no_page(self) -> str:
+        """Why this is no document, or "": a server's error, or what isn't text for readers.
+
+        Crawls hold what servers sent: pictures, style sheets, PDF, and pages that say "not found".
+        Where no type was sent, the payload's first bytes must be those of a page.
+        """
+        if self.type == "response" and self.status != 200:
+            return f"HTTP status {self.status}"
+        if self.mime in READABLE or (not self.mime and self.payload.lstrip()[:1] == b"<"):
+            return ""
+        return f"no page: {self.mime or 'of no type'}"
 
 
 def read_warc(

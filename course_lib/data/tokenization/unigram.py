@@ -25,6 +25,8 @@ def viterbi(
     A character that no piece covers stands for itself, at ten nats below the rarest piece.
     `without` is a piece that may not be used.
     """
+    if not scores:
+        raise ValueError("scores is empty: expected at least one piece")
     longest = longest or max(map(len, scores))
     unknown = min(scores.values()) - UNKNOWN_PENALTY
     best = [0.0] + [-math.inf] * len(word)  # of the first i characters
@@ -50,26 +52,38 @@ def expected_counts(
     """How often each piece is used, on average over all cuts; and log P(word), summed over cuts.
 
     Forward-backward: alpha[i] is the probability of the first i characters, beta[i] of the rest;
-    the piece from i to j is used with probability alpha[i] p(piece) beta[j] / P(word).
+    the piece from i to j is used with probability alpha[i] p(piece) beta[j] / P(word). All of it in
+    logarithms: the probability of 150 characters is smaller than any float.
     """
     n = len(word)
     edges = [
-        (i, j, math.exp(scores[word[i:j]]))
+        (i, j, scores[word[i:j]])
         for j in range(1, n + 1)
         for i in range(max(0, j - longest), j)
         if word[i:j] in scores
     ]
-    alpha, beta = [1.0] + [0.0] * n, [0.0] * n + [1.0]
-    for i, j, p in edges:  # in the order of their ends
-        alpha[j] += alpha[i] * p
-    for i, j, p in sorted(edges, key=lambda edge: -edge[0]):
-        beta[i] += p * beta[j]
-    if alpha[n] == 0:
+    into: list[list[tuple[int, float]]] = [[] for _ in range(n + 1)]
+    out: list[list[tuple[int, float]]] = [[] for _ in range(n + 1)]
+    for i, j, score in edges:
+        into[j].append((i, score))
+        out[i].append((j, score))
+    alpha, beta = [0.0] + [-math.inf] * n, [-math.inf] * n + [0.0]
+    for j in range(1, n + 1):
+        alpha[j] = _log_sum([alpha[i] + score for i, score in into[j]])
+    for i in range(n - 1, -1, -1):
+        beta[i] = _log_sum([score + beta[j] for j, score in out[i]])
+    if alpha[n] == -math.inf:
         raise ValueError(f"no cut of {word!r} has pieces in the vocabulary")
     counts: dict[str, float] = defaultdict(float)
-    for i, j, p in edges:
-        counts[word[i:j]] += alpha[i] * p * beta[j] / alpha[n]
-    return counts, math.log(alpha[n])
+    for i, j, score in edges:
+        counts[word[i:j]] += math.exp(alpha[i] + score + beta[j] - alpha[n])
+    return counts, alpha[n]
+
+
+def _log_sum(logs: list[float]) -> float:
+    """log of the sum of e^x; of nothing, the logarithm of 0."""
+    top = max(logs, default=-math.inf)
+    return top if top == -math.inf else top + math.log(sum(math.exp(x - top) for x in logs))
 
 
 def em_step(counts: Mapping[str, int], scores: Scores) -> tuple[Scores, float]:
@@ -136,6 +150,8 @@ def train_unigram(
     em_steps: int = 2,
 ) -> Scores:
     """Pieces with their log probabilities: seed, then (EM, prune) until `vocab_size` are left."""
+    if not any(counts.values()):
+        raise ValueError("counts is empty: expected at least one word")
     characters = {letter for word in counts for letter in word}
     if vocab_size < len(characters):
         raise ValueError(
