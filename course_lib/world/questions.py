@@ -26,7 +26,8 @@ class Question:
 
     `answer` is the full reference reply, `gold` its deciding word or number, `worked` the reply
     with its sums worked out (count alone), `steps` the number of events in the story. `meta` holds
-    `accepted` replies, `choices` for multiple choice, and what the question is about.
+    the `accepted` replies less their full stop (the grammar stands in `verify.py`), `choices` for
+    multiple choice, and what the question is about.
     """
 
     kind: str
@@ -95,27 +96,27 @@ def fact_question(village: Village, person: int, k: int, split: str) -> Question
             "person": name,
             "attribute": attribute.name,
             "choices": list(attribute.values),
-            "accepted": [*stated, f"{value}.", value],
+            "accepted": [*(sentence.removesuffix(".") for sentence in stated), value],
         },
     )
 
 
 def sum_question(village: Village, x: int, op: str, y: int, split: str) -> Question:
     gold = str(x + y if op == "plus" else x - y)
-    answer = f"{x} {op} {y} is {gold}."
+    equation = f"{x} {op} {y} is {gold}"
     return Question(
         "sum",
         f"What is {x} {op} {y}?",
-        answer,
+        f"{equation}.",
         gold,
         split,
         steps=1,
-        meta={"accepted": [answer, f"{gold}.", gold, f"It is {gold}."]},
+        meta={"accepted": [equation, f"It is {gold}", gold]},
     )
 
 
 def stranger_question(village: Village, name: str, k: int, split: str) -> Question:
-    meta = {"person": name, "attribute": ATTRIBUTES[k].name, "accepted": [UNKNOWN, UNKNOWN[:-1]]}
+    meta = {"person": name, "attribute": ATTRIBUTES[k].name, "accepted": [UNKNOWN[:-1]]}
     return Question("stranger", ATTRIBUTES[k].ask(name), UNKNOWN, UNKNOWN, split, meta=meta)
 
 
@@ -141,8 +142,8 @@ def _tell_tale(village: Village, split: str, rng: Random) -> Question:
     gold = trace.spans[-2].text.strip()
     subject = answer[: answer.index(" is in the")]
     steps = sum(word in ("went", "took", "dropped") for word in prompt.split())
-    short = [f"{lead}{gold}{stop}" for lead in ("", "in the ", "In the ") for stop in (".", "")]
-    meta = {"about": subject, "choices": list(ROOMS), "accepted": [answer, *short]}
+    short = [f"{lead}{gold}" for lead in ("In the ", "in the ", "")]
+    meta = {"about": subject, "choices": list(ROOMS), "accepted": [answer[:-1], *short]}
     return Question("where", prompt, answer, gold, split, steps, meta=meta)
 
 
@@ -156,7 +157,8 @@ def _tell_count(village: Village, split: str, rng: Random) -> Question:
     *steps, last = worked.removesuffix(".").split(". ")
     answer = f"{last}."
     start = " ".join(worked.split()[:2])
-    meta = {"person": answer.split()[0], "first_words": start, "accepted": [answer, worked]}
+    accepted = [worked[:-1], answer[:-1]]
+    meta = {"person": answer.split()[0], "first_words": start, "accepted": accepted}
     return Question("count", prompt, answer, gold, split, len(steps), worked, meta)
 
 
