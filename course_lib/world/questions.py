@@ -15,7 +15,7 @@ from course_lib.world.documents import write_count, write_tale
 from course_lib.world.splits import check_split, document_split
 from course_lib.world.trace import Options, Sampler
 from course_lib.world.village import Village
-from course_lib.world.vocabulary import ATTRIBUTES, ROOMS, UNKNOWN, shuffled
+from course_lib.world.vocabulary import UNKNOWN, shuffled
 
 KINDS = ("fact", "sum", "where", "count", "stranger")
 
@@ -79,11 +79,19 @@ def _finite_pool(village: Village, kind: str, split: str) -> tuple[list, list | 
     if kind == "sum":
         return village.sums[split], None, sum_question
     names = village.stranger_names[split]
-    return [(name, k) for name in names for k in range(len(ATTRIBUTES))], None, stranger_question
+    return (
+        [(name, k) for name in names for k in range(len(village.words.attributes))],
+        None,
+        stranger_question,
+    )
 
 
 def fact_question(village: Village, person: int, k: int, split: str) -> Question:
-    attribute, name, value = ATTRIBUTES[k], village.names[person], village.value(person, k)
+    attribute, name, value = (
+        village.words.attributes[k],
+        village.names[person],
+        village.value(person, k),
+    )
     subjects = (name, "She" if village.is_she[person] else "He")
     stated = [attribute.state(who, value, phrase) for who in subjects for phrase in (0, 1)]
     return Question(
@@ -116,8 +124,14 @@ def sum_question(village: Village, x: int, op: str, y: int, split: str) -> Quest
 
 
 def stranger_question(village: Village, name: str, k: int, split: str) -> Question:
-    meta = {"person": name, "attribute": ATTRIBUTES[k].name, "accepted": [UNKNOWN[:-1]]}
-    return Question("stranger", ATTRIBUTES[k].ask(name), UNKNOWN, UNKNOWN, split, meta=meta)
+    meta = {
+        "person": name,
+        "attribute": village.words.attributes[k].name,
+        "accepted": [UNKNOWN[:-1]],
+    }
+    return Question(
+        "stranger", village.words.attributes[k].ask(name), UNKNOWN, UNKNOWN, split, meta=meta
+    )
 
 
 def _stories(village: Village, kind: str, split: str, n: int, rng: Random) -> list[Question]:
@@ -143,7 +157,11 @@ def _tell_tale(village: Village, split: str, rng: Random) -> Question:
     subject = answer[: answer.index(" is in the")]
     steps = sum(word in ("went", "took", "dropped") for word in prompt.split())
     short = [f"{lead}{gold}" for lead in ("In the ", "in the ", "")]
-    meta = {"about": subject, "choices": list(ROOMS), "accepted": [answer[:-1], *short]}
+    meta = {
+        "about": subject,
+        "choices": list(village.words.rooms),
+        "accepted": [answer[:-1], *short],
+    }
     return Question("where", prompt, answer, gold, split, steps, meta=meta)
 
 
