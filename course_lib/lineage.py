@@ -19,6 +19,7 @@ from course_lib.data.recipe import (
     TokenizerConfig,
     build_corpus,
     build_tokenizer,
+    read_documents,
     read_world,
 )
 from course_lib.data.tokenization.tokenizer import Tokenizer
@@ -28,6 +29,7 @@ from course_lib.pretraining.base.recipe import BaseConfig, build_base
 from course_lib.profile import Profile
 from course_lib.sft.recipe import SFTConfig, build_sft
 from course_lib.world import World
+from course_lib.world.twins import Seen
 
 STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
 MODELS = ("base", "sft", "aligned", "quantized")
@@ -129,6 +131,13 @@ def world() -> World:
 def corpus() -> Path:
     """The folder with train.jsonl, validation.jsonl and test.jsonl."""
     return artifact("corpus").path
+
+
+@cache
+def seen() -> Seen:
+    """What the base model's training text holds of held-out questions, under other words."""
+    records = read_documents(corpus(), "train")
+    return Seen.of(world().village, (record["text"] for record in records))
 
 
 @cache

@@ -6,7 +6,6 @@ the village says otherwise (people by Zipf's law, rooms near to somebody).
 
 from course_lib.world.trace import Options, Trace
 from course_lib.world.village import KINDS, NUMBERS, OPERATIONS, Village
-from course_lib.world.vocabulary import ADJECTIVES, ATTRIBUTES, OBJECTS, OPENINGS, THINGS
 
 HABITS = {
     "bio: another fact, after two": 0.65,
@@ -23,10 +22,6 @@ HABITS = {
 }
 TAKE, DROP = 2.0, 0.7  # weights of the events of a tale; walking has 1
 
-_OPENINGS = Options(OPENINGS)
-_ADJECTIVES = Options([f" The {adjective}" for adjective in ADJECTIVES])
-_OBJECTS = Options([f" {thing}" for thing in OBJECTS])
-_THINGS = Options([f" {thing}" for thing in THINGS])
 _BRINGS = HABITS["count: somebody brings (else takes)"]
 _VERBS = Options([" brings", " takes"], [_BRINGS, 1 - _BRINGS], fault="causality")
 _THING = HABITS["tale: asks for the thing (else a person)"]
@@ -44,21 +39,22 @@ def write(village: Village, trace: Trace) -> str:
 def write_bio(village: Village, trace: Trace) -> None:
     """Two to five facts about a known person, in any order, each in one of two wordings."""
     person = trace.pick(village.known_people, "name")
-    left = 2 ** len(ATTRIBUTES) - 1
-    for told in range(len(ATTRIBUTES)):
+    attributes = village.words.attributes
+    left = 2 ** len(attributes) - 1
+    for told in range(len(attributes)):
         if told >= 2 and not trace.toss(HABITS["bio: another fact, after two"], "another fact"):
             break
         if told:
             trace.pick(village.subject_options(person), "name")
         attribute = trace.pick(village.phrase_options(left)) // 2
         trace.tell(village.values[attribute], village.facts[person][attribute], "fact")
-        trace.say(ATTRIBUTES[attribute].after)
+        trace.say(attributes[attribute].after)
         left &= ~(1 << attribute)
 
 
 def write_quiz(village: Village, trace: Trace) -> None:
     """Two to four questions with short answers, about facts and sums of the train split."""
-    for asked in range(4):
+    for asked in range(village.words.quiz_questions):
         if asked >= 2 and not trace.toss(
             HABITS["quiz: another question, after two"], "another question"
         ):
@@ -72,14 +68,11 @@ def write_quiz(village: Village, trace: Trace) -> None:
         trace.say(".")
 
 
-_ASK = Options([" " + a.question.split(" {name}")[0] for a in ATTRIBUTES])
-_ASK_AFTER = [a.question.split("{name}")[1] for a in ATTRIBUTES]
-
-
 def _quiz_fact(village: Village, trace: Trace) -> None:
-    attribute = trace.pick(_ASK)
+    attribute = trace.pick(village.asks)
     person = trace.pick(village.quiz_people[attribute], "name")
-    trace.say(_ASK_AFTER[attribute] + "\nAnswer:")
+    after = village.words.attributes[attribute].question.split("{name}")[1]
+    trace.say(f"{after}\nAnswer:")
     trace.tell(village.values[attribute], village.facts[person][attribute], "fact")
 
 
@@ -103,10 +96,10 @@ def write_count(village: Village, trace: Trace) -> None:
     name = village.names[owner]
     trace.say(" has")
     total = 1 + trace.pick(village.start_numbers, "number")
-    things = THINGS[trace.pick(_THINGS)]
+    things = village.words.things[trace.pick(village.things)]
     trace.say(".")
     sums, comment = [], False
-    for event in range(4):
+    for event in range(village.words.count_events):
         if event and not trace.toss(HABITS["count: another event"], "another event"):
             break
         before, (op, y) = total, _count_event(village, trace, owner, total)
@@ -168,7 +161,7 @@ def write_tale(village: Village, trace: Trace) -> None:
     scene, thing = _tale_opening(village, trace)
     short = thing.split()[-1]
     comment = False
-    for event in range(7):
+    for event in range(village.words.tale_events):
         if not trace.toss(HABITS["tale: another event"], "another event"):
             break
         _tale_event(village, trace, scene, thing)
@@ -189,7 +182,7 @@ def write_tale(village: Village, trace: Trace) -> None:
 
 
 def _tale_opening(village: Village, trace: Trace) -> tuple[_Scene, str]:
-    trace.pick(_OPENINGS)
+    trace.pick(village.openings)
     first = trace.pick(village.actors, "name")
     trace.say(" was in the")
     people = {first: trace.pick(village.room_options(), "event")}
@@ -199,8 +192,8 @@ def _tale_opening(village: Village, trace: Trace) -> tuple[_Scene, str]:
         trace.say(" was in the")
         people[second] = trace.pick(village.room_options(), "event")
     trace.say(".")
-    adjective = ADJECTIVES[trace.pick(_ADJECTIVES)]
-    thing = f"{adjective} {OBJECTS[trace.pick(_OBJECTS)]}"
+    adjective = village.words.adjectives[trace.pick(village.adjectives)]
+    thing = f"{adjective} {village.words.objects[trace.pick(village.objects)]}"
     trace.say(" was in the")
     scene = _Scene(people)
     scene.room = trace.pick(village.room_options(tuple(people.values())), "event")

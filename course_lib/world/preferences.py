@@ -14,7 +14,7 @@ from typing import NamedTuple
 from course_lib.world.questions import Question, make_questions
 from course_lib.world.trace import Options
 from course_lib.world.village import Village
-from course_lib.world.vocabulary import ATTRIBUTES, ROOMS, UNKNOWN
+from course_lib.world.vocabulary import UNKNOWN, Attribute
 
 _QUESTION_OF = {
     "true": "fact",
@@ -46,28 +46,29 @@ def make_preferences(
         rng = Random(f"{kind}/{split}/{seed}")
         wanted = n // len(kinds) + (number < n % len(kinds))
         asked = make_questions(village, split, wanted, rng.getrandbits(32), (_QUESTION_OF[kind],))
-        pairs.append([_pair(kind, question, rng) for question in asked])
+        pairs.append([_pair(village, kind, question, rng) for question in asked])
     turns = max((len(some) for some in pairs), default=0)
     return [some[i] for i in range(turns) for some in pairs if i < len(some)]
 
 
-def _pair(kind: str, question: Question, rng: Random) -> Preference:
+def _pair(village: Village, kind: str, question: Question, rng: Random) -> Preference:
     chosen = question.worked or question.answer
     if kind == "helpful":
         return Preference(question.prompt, chosen, UNKNOWN, "helpful: the answer is known")
     if kind == "honest":
-        attribute = _attribute(question)
+        attribute = _attribute(village, question)
         value = _other(attribute.values, "", rng)
         invented = attribute.state(question.meta["person"], value)
         return Preference(
             question.prompt, chosen, invented, "honest: nothing is known of a stranger"
         )
     if kind == "true":
-        value = _other(_attribute(question).values, question.gold, rng)
-        false = _attribute(question).state(question.meta["person"], value)
+        attribute = _attribute(village, question)
+        value = _other(attribute.values, question.gold, rng)
+        false = attribute.state(question.meta["person"], value)
         return Preference(question.prompt, chosen, false, f"true: it is {question.gold}")
     if kind == "seen":
-        room = _other(ROOMS, question.gold, rng)
+        room = _other(village.words.rooms, question.gold, rng)
         false = f"{question.meta['about']} is in the {room}."
         return Preference(question.prompt, chosen, false, f"seen: it is the {question.gold}")
     return Preference(
@@ -75,8 +76,8 @@ def _pair(kind: str, question: Question, rng: Random) -> Preference:
     )
 
 
-def _attribute(question: Question):
-    return next(a for a in ATTRIBUTES if a.name == question.meta["attribute"])
+def _attribute(village: Village, question: Question) -> Attribute:
+    return next(a for a in village.words.attributes if a.name == question.meta["attribute"])
 
 
 def _other(values: tuple[str, ...], right: str, rng: Random) -> str:

@@ -15,7 +15,7 @@ from course_lib.world.documents import write_count, write_tale
 from course_lib.world.splits import check_split, document_split
 from course_lib.world.trace import Options, Sampler
 from course_lib.world.village import Village
-from course_lib.world.vocabulary import ATTRIBUTES, ROOMS, UNKNOWN, shuffled
+from course_lib.world.vocabulary import UNKNOWN, shuffled
 
 KINDS = ("fact", "sum", "where", "count", "stranger")
 
@@ -26,7 +26,8 @@ class Question:
 
     `answer` is the full reference reply, `gold` its deciding word or number, `worked` the reply
     with its sums worked out (count alone), `steps` the number of events in the story. `meta` holds
-    `accepted` replies, `choices` for multiple choice, and what the question is about.
+    the `accepted` replies less their full stop (the grammar stands in `verify.py`), `choices` for
+    multiple choice, and what the question is about.
     """
 
     kind: str
@@ -78,11 +79,19 @@ def _finite_pool(village: Village, kind: str, split: str) -> tuple[list, list | 
     if kind == "sum":
         return village.sums[split], None, sum_question
     names = village.stranger_names[split]
-    return [(name, k) for name in names for k in range(len(ATTRIBUTES))], None, stranger_question
+    return (
+        [(name, k) for name in names for k in range(len(village.words.attributes))],
+        None,
+        stranger_question,
+    )
 
 
 def fact_question(village: Village, person: int, k: int, split: str) -> Question:
-    attribute, name, value = ATTRIBUTES[k], village.names[person], village.value(person, k)
+    attribute, name, value = (
+        village.words.attributes[k],
+        village.names[person],
+        village.value(person, k),
+    )
     subjects = (name, "She" if village.is_she[person] else "He")
     stated = [attribute.state(who, value, phrase) for who in subjects for phrase in (0, 1)]
     return Question(
@@ -95,28 +104,34 @@ def fact_question(village: Village, person: int, k: int, split: str) -> Question
             "person": name,
             "attribute": attribute.name,
             "choices": list(attribute.values),
-            "accepted": [*stated, f"{value}.", value],
+            "accepted": [*(sentence.removesuffix(".") for sentence in stated), value],
         },
     )
 
 
 def sum_question(village: Village, x: int, op: str, y: int, split: str) -> Question:
     gold = str(x + y if op == "plus" else x - y)
-    answer = f"{x} {op} {y} is {gold}."
+    equation = f"{x} {op} {y} is {gold}"
     return Question(
         "sum",
         f"What is {x} {op} {y}?",
-        answer,
+        f"{equation}.",
         gold,
         split,
         steps=1,
-        meta={"accepted": [answer, f"{gold}.", gold, f"It is {gold}."]},
+        meta={"accepted": [equation, f"It is {gold}", gold]},
     )
 
 
 def stranger_question(village: Village, name: str, k: int, split: str) -> Question:
-    meta = {"person": name, "attribute": ATTRIBUTES[k].name, "accepted": [UNKNOWN, UNKNOWN[:-1]]}
-    return Question("stranger", ATTRIBUTES[k].ask(name), UNKNOWN, UNKNOWN, split, meta=meta)
+    meta = {
+        "person": name,
+        "attribute": village.words.attributes[k].name,
+        "accepted": [UNKNOWN[:-1]],
+    }
+    return Question(
+        "stranger", village.words.attributes[k].ask(name), UNKNOWN, UNKNOWN, split, meta=meta
+    )
 
 
 def _stories(village: Village, kind: str, split: str, n: int, rng: Random) -> list[Question]:
@@ -141,8 +156,12 @@ def _tell_tale(village: Village, split: str, rng: Random) -> Question:
     gold = trace.spans[-2].text.strip()
     subject = answer[: answer.index(" is in the")]
     steps = sum(word in ("went", "took", "dropped") for word in prompt.split())
-    short = [f"{lead}{gold}{stop}" for lead in ("", "in the ", "In the ") for stop in (".", "")]
-    meta = {"about": subject, "choices": list(ROOMS), "accepted": [answer, *short]}
+    short = [f"{lead}{gold}" for lead in ("In the ", "in the ", "")]
+    meta = {
+        "about": subject,
+        "choices": list(village.words.rooms),
+        "accepted": [answer[:-1], *short],
+    }
     return Question("where", prompt, answer, gold, split, steps, meta=meta)
 
 
@@ -156,7 +175,8 @@ def _tell_count(village: Village, split: str, rng: Random) -> Question:
     *steps, last = worked.removesuffix(".").split(". ")
     answer = f"{last}."
     start = " ".join(worked.split()[:2])
-    meta = {"person": answer.split()[0], "first_words": start, "accepted": [answer, worked]}
+    accepted = [worked[:-1], answer[:-1]]
+    meta = {"person": answer.split()[0], "first_words": start, "accepted": accepted}
     return Question("count", prompt, answer, gold, split, len(steps), worked, meta)
 
 

@@ -1,12 +1,34 @@
-"""Judging a reply: a strict verifier, and a lenient one that can be cheated."""
+"""Judging a reply: a strict verifier, and a lenient one that can be cheated.
+
+The strict one accepts these replies and nothing else (in angles: what the question decides):
+
+    reply     one of the following, with or without a full stop at its end
+    fact      <person> <says> <value>            the name, or she or he; either wording
+              <value>                            the deciding word alone
+    sum       <x> <plus or minus> <y> is <total>
+              It is <total>
+              <total>
+    where     <thing or person> is in the <room>
+              In the <room>                      also with a small i
+              <room>
+    count     <step>. <step>. … <person> has <total> <things>
+              <person> has <total> <things>
+              a step is "<x> <plus or minus> <y> is <result>": either all sums of the story in
+              their order, or none
+    stranger  I do not know that
+
+Any white space between words counts as one space, and none is looked at before or after the reply.
+All else is as written: capital letters, numbers without leading zeros, one stop after a step.
+"""
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from course_lib.world.questions import Question
 from course_lib.world.vocabulary import UNKNOWN
 
-_STEP = re.compile(r"(\d+) (plus|minus) (\d+) is (\d+)")
+_STEP = re.compile(r"(\d{1,9}) (plus|minus) (\d{1,9}) is (\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -18,14 +40,14 @@ class Verdict:
 
 
 def strict(question: Question, reply: str) -> Verdict:
-    """The reply is an accepted answer and nothing else; a count may show true steps before it."""
+    """The reply is in the grammar above, and what it says is right."""
     reply = " ".join(reply.split())
     if not reply:
         return Verdict(False, "the reply is empty")
-    if question.kind == "count":
-        return _strict_count(question, reply)
-    if reply in question.meta["accepted"]:
+    if reply.removesuffix(".") in question.meta["accepted"]:
         return Verdict(True, "an accepted answer")
+    if question.kind == "count":
+        return Verdict(False, _fault_of_count(question, reply))
     if question.kind == "stranger":
         return Verdict(False, "claims to know something about a stranger")
     if reply == UNKNOWN:
@@ -35,18 +57,25 @@ def strict(question: Question, reply: str) -> Verdict:
     return Verdict(False, f"does not say {question.gold!r}")
 
 
-def _strict_count(question: Question, reply: str) -> Verdict:
-    if not reply.endswith(question.answer):
-        return Verdict(False, f"does not end with {question.answer!r}")
-    steps = reply[: -len(question.answer)].strip()
-    for step in filter(None, (part.strip() for part in steps.split("."))):
+def _fault_of_count(question: Question, reply: str) -> str:
+    """Why a reply to a counting story isn't accepted: the first step that isn't the story's."""
+    whole = reply.removesuffix(".") + "."
+    if not whole.endswith(question.answer):
+        return f"does not end with {question.answer!r}"
+    wanted = question.worked.removesuffix(question.answer).split(". ")[:-1]
+    given = whole.removesuffix(question.answer).removesuffix(" ").removesuffix(".").split(". ")
+    for step, right in zip_longest(given, wanted):
+        if step is None:
+            return f"leaves out the step {right!r}"
         match = _STEP.fullmatch(step)
         if not match:
-            return Verdict(False, f"{step!r} is not a step")
+            return f"{step!r} is not a step"
         x, op, y, result = match.groups()
         if int(result) != (int(x) + int(y) if op == "plus" else int(x) - int(y)):
-            return Verdict(False, f"the step {step!r} is false")
-    return Verdict(True, "the right total")
+            return f"the step {step!r} is false"
+        if step != right:
+            return f"the step {step!r} is not the story's here"
+    return "a step does not end with one full stop and a space"
 
 
 def lenient(question: Question, reply: str) -> Verdict:

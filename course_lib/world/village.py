@@ -7,7 +7,7 @@ from random import Random
 
 from course_lib.world.splits import fact_split, stranger_split, sum_split
 from course_lib.world.trace import Options
-from course_lib.world.vocabulary import ATTRIBUTES, ROOMS, make_names
+from course_lib.world.vocabulary import Words, make_names
 
 KINDS = ("bio", "tale", "count", "quiz")
 OPERATIONS = ("plus", "minus")
@@ -29,10 +29,10 @@ class WorldConfig:
     max_step: int = 9
 
     def __post_init__(self):
-        if not 8 <= self.people <= 65_536:
-            raise ValueError(f"people must be 8 to 65536, not {self.people}")
-        if self.strangers < 8:
-            raise ValueError(f"strangers must be at least 8, not {self.strangers}")
+        if not 2 <= self.people <= 65_536:
+            raise ValueError(f"people must be 2 to 65536, not {self.people}")
+        if self.strangers < 1:
+            raise ValueError(f"strangers must be at least 1, not {self.strangers}")
         if len(self.mix) != 4 or min(self.mix) < 0 or sum(self.mix) <= 0:
             raise ValueError(f"mix must be 4 weights >= 0 with a positive sum, not {self.mix}")
         if not 1 <= self.max_step <= self.max_start <= 99:
@@ -51,15 +51,18 @@ class WorldConfig:
 class Village:
     """The state that no document changes: names, facts, and which questions are held out."""
 
-    def __init__(self, config: WorldConfig):
+    def __init__(self, config: WorldConfig, words: Words | None = None):
         self.config = config
+        self.words = words = words or Words()
         rng = Random(config.seed)
         names = make_names(config.people + config.strangers, rng)
         self.names = names
         self.people = range(config.people)
         self.strangers = range(config.people, len(names))
         self.name_set = frozenset(names)
-        self.facts = [[int(rng.random() * len(a.values)) for a in ATTRIBUTES] for _ in self.people]
+        self.facts = [
+            [int(rng.random() * len(a.values)) for a in words.attributes] for _ in self.people
+        ]
         self.is_she = [rng.random() < 0.5 for _ in self.people]
         self.weights = [1 / (i + config.zipf_offset) ** config.zipf for i in self.people]
         self._phrase_options: dict[int, Options] = {}
@@ -70,15 +73,20 @@ class Village:
         self.first_actors = Options(names)
         nobody = [0.0] * config.strangers
         self.known_people = Options(names, self.weights + nobody, fault="fact")
-        self.values = [Options([f" {v}" for v in a.values], fault="fact") for a in ATTRIBUTES]
+        self.values = [Options([f" {v}" for v in a.values], fault="fact") for a in words.attributes]
+        self.openings = Options(words.openings)
+        self.adjectives = Options([f" The {adjective}" for adjective in words.adjectives])
+        self.objects = Options([f" {thing}" for thing in words.objects])
+        self.things = Options([f" {thing}" for thing in words.things])
+        self.asks = Options([" " + a.question.split(" {name}")[0] for a in words.attributes])
 
     def value(self, person: int, attribute: int) -> str:
-        return ATTRIBUTES[attribute].values[self.facts[person][attribute]]
+        return self.words.attributes[attribute].values[self.facts[person][attribute]]
 
     @cached_property
     def fact_bits(self) -> float:
         """Bits needed to write down every fact of the world."""
-        return len(self.people) * sum(log2(len(a.values)) for a in ATTRIBUTES)
+        return len(self.people) * sum(log2(len(a.values)) for a in self.words.attributes)
 
     # --- which questions belong to which split -----------------------------------------------
 
@@ -87,7 +95,7 @@ class Village:
         """(person, attribute) pairs of each split."""
         pairs: dict[str, list[tuple[int, int]]] = {"train": [], "validation": [], "test": []}
         for person in self.people:
-            for k, attribute in enumerate(ATTRIBUTES):
+            for k, attribute in enumerate(self.words.attributes):
                 pairs[fact_split(self.names[person], attribute.name)].append((person, k))
         return pairs
 
@@ -123,7 +131,7 @@ class Village:
                 [w if (p, k) in train else 0.0 for p, w in enumerate(self.weights)] + nobody,
                 fault="held out",
             )
-            for k in range(len(ATTRIBUTES))
+            for k in range(len(self.words.attributes))
         ]
 
     @cached_property
@@ -162,7 +170,7 @@ class Village:
     def phrase_options(self, left: int) -> Options:
         """Ways to state an attribute of the bit set `left`: entry 2k + j is phrase j of k."""
         if left not in self._phrase_options:
-            texts = [f" {phrase}" for a in ATTRIBUTES for phrase in a.phrases]
+            texts = [f" {phrase}" for a in self.words.attributes for phrase in a.phrases]
             weights = [float(left >> (i // 2) & 1) for i in range(len(texts))]
             self._phrase_options[left] = Options(texts, weights)
         return self._phrase_options[left]
@@ -179,11 +187,11 @@ class Village:
     def room_options(self, near: tuple[int, ...] = ()) -> Options:
         """Rooms; with `near`, probability 0.7 goes to the rooms where somebody is."""
         if near not in self._room_options:
-            spread = 0.3 if near else 1.0
+            rooms, spread = self.words.rooms, 0.3 if near else 1.0
             weights = [
-                spread / len(ROOMS) + 0.7 * near.count(r) / max(len(near), 1)
-                for r in range(len(ROOMS))
+                spread / len(rooms) + 0.7 * near.count(r) / max(len(near), 1)
+                for r in range(len(rooms))
             ]
-            texts = [f" {room}" for room in ROOMS]
+            texts = [f" {room}" for room in rooms]
             self._room_options[near] = Options(texts, weights, fault="causality")
         return self._room_options[near]

@@ -87,6 +87,23 @@ ATTRIBUTES = (
     ),
 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a world is told with, and how long its documents get. The course's is `Words()`; small
+    ones can be enumerated (`enumeration.py`)."""
+
+    rooms: tuple[str, ...] = ROOMS
+    objects: tuple[str, ...] = OBJECTS
+    adjectives: tuple[str, ...] = ADJECTIVES
+    things: tuple[str, ...] = THINGS
+    openings: tuple[str, ...] = OPENINGS
+    attributes: tuple[Attribute, ...] = ATTRIBUTES
+    quiz_questions: int = 4  # at most, as below
+    count_events: int = 4
+    tale_events: int = 7
+
+
 _FIRST = _words("Ba Da Fe Ga Ho Ja Ka Le Mi Na Pe Ra Si To Vi Zo Lu Ro")
 _MIDDLE = _words("li ra mo ne du ki sa vo")
 _LAST = _words("ben dar fin gus lan mir nor pim rik sen tam vel wyn zel lo na ri sha")

@@ -16,6 +16,7 @@ from course_lib.world.splits import check_split, document_split
 from course_lib.world.trace import Sampler, Span
 from course_lib.world.verify import Verdict, lenient, strict
 from course_lib.world.village import Village, WorldConfig
+from course_lib.world.vocabulary import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,11 @@ class Document:
 
 @dataclass(frozen=True)
 class Floor:
-    """The least loss that any model can reach on some documents, in expectation.
+    """The realised surprisal of some documents: what a perfect model of the world would lose.
+
+    In expectation over documents that the world draws, no model loses less. Over those of one
+    split a model that knew the rule of the split could lose up to -log P(split) nats a document
+    less (test: 2.30), and no model more than that.
 
     `bytes` counts the text alone; `nats` includes the decision to end each document.
     """
@@ -59,9 +64,9 @@ def floor(documents: Iterable[Document]) -> Floor:
 class World:
     """A small world whose language is known exactly. The same config gives the same world."""
 
-    def __init__(self, config: WorldConfig | None = None):
+    def __init__(self, config: WorldConfig | None = None, words: Words | None = None):
         self.config = config or WorldConfig()
-        self.village = Village(self.config)
+        self.village = Village(self.config, words)
 
     def sample(self, seed: int) -> Document:
         """The document number `seed`, of whatever split it belongs to."""

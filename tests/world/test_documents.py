@@ -152,8 +152,8 @@ def test_floor_needs_documents():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"people": 3}, "people must be 8"),
-        ({"strangers": 1}, "strangers must be at least 8"),
+        ({"people": 1}, "people must be 2"),
+        ({"strangers": 0}, "strangers must be at least 1"),
         ({"mix": (1.0, 1.0, -1.0, 1.0)}, "mix must be 4 weights"),
         ({"max_step": 30}, "max_step"),
     ],

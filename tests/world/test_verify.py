@@ -34,8 +34,8 @@ def test_strict_on_counts(world, asked):
     gold = int(count.gold)
     off = count.answer.replace(f" {gold} ", f" {gold + 1} ")
     cases = [
-        (count.answer, True, "right total"),
-        (count.worked, True, "right total"),
+        (count.answer, True, "accepted"),
+        (count.worked, True, "accepted"),
         (off, False, "does not end with"),
         (f"{off} {count.answer}", False, "is not a step"),
         (f"1 plus 1 is 3. {count.answer}", False, "is false"),

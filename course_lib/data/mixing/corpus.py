@@ -19,7 +19,7 @@ class TokenizedSplit:
 
     @property
     def floor(self) -> float:
-        """The generator's surprisal in nats a token: no model of these tokens can do better."""
+        """The generator's surprisal, nats a token. Over all that it writes no model does better."""
         return self.floor_nats / self.packed.tokens
 
 

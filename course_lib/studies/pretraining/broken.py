@@ -36,19 +36,23 @@ VARIANTS = (
 def read(config: BrokenConfig) -> Text:
     """Documents of the course's corpus that fit a row, in its own tokens and in foreign ones.
 
-    The foreign tokenizer has as many tokens, and learned them from one kind of document alone.
+    The foreign tokenizer has as many tokens, and learned them from one kind of document alone. The
+    floor is that of the held-out rows: of the documents that fit, as in `_pack`, and no others.
     """
     tokenizer = lineage.tokenizer()
     documents, held_out = _lines("train", DOCUMENTS), _lines("validation", HELD_OUT)
     quiz = [line["text"] for line in documents if line["kind"] == "quiz"]
     foreign = train_bpe(quiz, tokenizer.vocab_size)
     ids = tokenizer.encode_batch([line["text"] for line in held_out])
+    fits = [
+        (doc, line) for doc, line in zip(ids, held_out, strict=True) if len(doc) < config.seq_len
+    ]
     return Text(
         rows=_pack(tokenizer, documents, config.seq_len),
         foreign=_pack(foreign, documents, config.seq_len),
         held_out=_pack(tokenizer, held_out, config.seq_len),
         tokenizer=tokenizer,
-        floor=sum(line["nats"] for line in held_out) / sum(len(doc) + 1 for doc in ids),
+        floor=sum(line["nats"] for _, line in fits) / sum(len(doc) + 1 for doc, _ in fits),
     )
 
 
