@@ -204,15 +204,44 @@ class Decoder(nn.Module):
             )
         if documents is not None and past:
             raise ValueError(f"documents with a cache that holds {past} tokens: expected a mask")
+        self._check_range("tokens", tokens, self.config.vocab_size)
+        if positions is not None and self.config.position != "alibi":
+            self._check_range("positions", positions, self.config.max_seq)
         if positions is None and past + seq > self.config.max_seq:
             raise ValueError(
                 f"tokens have shape {(batch, seq)} after {past} cached ones, expected at most "
                 f"max_seq = {self.config.max_seq} in all"
             )
 
+    def _check_range(self, name: str, given: Tensor, size: int) -> None:
+        """On the CPU alone: a GPU would have to stop for the answer, and asserts by itself."""
+        if given.device.type != "cpu" or torch.compiler.is_compiling() or not given.numel():
+            return
+        low, high = given.aminmax()
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"{name} go from {low.item()} to {high.item()}, expected 0 to {size - 1}"
+            )
+
+
+def require_plain(model: nn.Module) -> None:
+    """Raise ValueError where a layer was swapped for one that `Decoder(config)` doesn't have.
+
+    What is written or exported is read back by the config alone: adapters and integer matrices
+    would be lost on the way, or stop whoever loads it.
+    """
+    for name, layer in model.named_modules():
+        home = type(layer).__module__
+        if not home.startswith(("torch.nn.", "course_lib.architecture.")):
+            raise ValueError(
+                f"{name} is a {type(layer).__name__}, expected a plain layer: merge adapters "
+                "(merge_lora) first, and write integer matrices with save_quantized"
+            )
+
 
 def save_model(model: Decoder, folder: Path | str) -> None:
     """Write `model.safetensors` and `config.json` into `folder` (made if missing)."""
+    require_plain(model)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}

@@ -38,6 +38,7 @@ def quantize_rows(
 ) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, " rows"]]:
     """Codes and one scale a row. A row of zeros gets scale 1 (0 / 0 otherwise)."""
     largest = largest_code(bits)
+    _check_matrix(weight)
     scale = weight.abs().amax(dim=1) / largest
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     codes = (weight / scale.unsqueeze(1)).round().clamp(-largest, largest)
@@ -49,9 +50,17 @@ def quantize_tensor(
 ) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, " rows"]]:
     """The same with one scale for the whole matrix, repeated: the cheap idea that breaks first."""
     largest = largest_code(bits)
+    _check_matrix(weight)
     scale = (weight.abs().max() / largest).clamp(min=torch.finfo(weight.dtype).tiny)
     codes = (weight / scale).round().clamp(-largest, largest)
     return codes.to(torch.int8), scale.expand(len(weight)).clone()
+
+
+def _check_matrix(weight: Tensor) -> None:
+    if weight.ndim != 2 or not weight.numel():
+        raise ValueError(f"weight has shape {tuple(weight.shape)}, expected rows and columns")
+    if not torch.isfinite(weight).all():
+        raise ValueError("weight holds NaN or infinity, expected numbers: a scale can't hold them")
 
 
 def dequantize(
@@ -70,6 +79,7 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, codes: Int8[Tensor, "rows columns"], scale: Float[Tensor, " rows"]) -> None:
         super().__init__()
+        self.out_features, self.in_features = codes.shape
         self.register_buffer("codes", codes)
         self.register_buffer("scale", scale)
 
@@ -112,6 +122,12 @@ def size_bytes(model: nn.Module) -> int:
 
 def save_quantized(model: Decoder, folder: Path | str, *, bits: int = 8) -> None:
     """Write `model.safetensors` (codes in int8, scales, norms) and `config.json`."""
+    for name, layer in model.named_modules():
+        if type(layer) in (nn.Linear, nn.Embedding) or hasattr(layer, "lora_a"):
+            raise ValueError(
+                f"{name} is a {type(layer).__name__}, expected a model of quantize_model, whose "
+                "adapters were merged before"
+            )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}

@@ -12,10 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from course_lib.architecture.decoder import Decoder
+from course_lib.architecture.sampling.filters import Filters
 from course_lib.architecture.sampling.generate import MAX_NEW_TOKENS, complete
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.evaluation.likelihood import score_pairs, windows
+
+DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty")
 
 
 def encode_marked(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -48,6 +53,7 @@ def _template_class() -> type:
             super().__init__()
             self.model, self.ours, self.name = model.eval(), tokenizer, name
             self.tokenizer = tokenizer.to_transformers()  # for its chat template alone
+            self.generator = torch.Generator(model.device).manual_seed(0)
 
         @property
         def eot_token_id(self) -> int:
@@ -88,20 +94,43 @@ def _template_class() -> type:
             return totals
 
         def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
+            """Each question by its own options; those with the same ones share a batch."""
             asked = [request.args for request in requests]
-            limits = [options.get("max_gen_toks", MAX_NEW_TOKENS) for _, options in asked]
-            written = complete(
-                self.model,
-                [self.tok_encode(text) for text, _ in asked],
-                stop_ids=(self.ours.eos_id, self.ours.end_id),
-                max_new_tokens=max(limits, default=MAX_NEW_TOKENS),
-            )
-            return [
-                _cut(self.ours.decode(ids), options.get("until") or [])
-                for ids, (_, options) in zip(written, asked, strict=True)
-            ]
+            groups: dict[tuple[int, Filters], list[int]] = {}
+            for i, (_, options) in enumerate(asked):
+                groups.setdefault(generation(options), []).append(i)
+            replies = [""] * len(asked)
+            for (limit, filters), group in groups.items():
+                written = complete(
+                    self.model,
+                    [self.tok_encode(asked[i][0]) for i in group],
+                    stop_ids=(self.ours.eos_id, self.ours.end_id),
+                    max_new_tokens=limit,
+                    filters=filters,
+                    generator=self.generator,
+                )
+                for i, ids in zip(group, written, strict=True):
+                    replies[i] = _cut(self.ours.decode(ids), asked[i][1].get("until") or [])
+            return replies
 
     return CourseLM
+
+
+def generation(options: dict[str, Any]) -> tuple[int, Filters]:
+    """How many tokens at most, and how they are chosen, from a task's `generation_kwargs`.
+
+    Greedy unless the task asks to draw: by `do_sample`, or by a temperature above 0. Raises
+    ValueError for an option that we don't have: a score under other rules is another score.
+    """
+    known = {"until", "max_gen_toks", "max_new_tokens", "do_sample", *DRAWING}
+    if unknown := sorted(options.keys() - known):
+        raise ValueError(f"generation_kwargs has {unknown}: expected some of {sorted(known)}")
+    limit = options.get("max_gen_toks", options.get("max_new_tokens", MAX_NEW_TOKENS))
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"max_gen_toks is {limit!r}: expected a whole number from 1")
+    chosen = {name: options[name] for name in DRAWING if options.get(name) is not None}
+    draws = options.get("do_sample", chosen.get("temperature", 0) > 0)
+    return limit, Filters(**chosen if draws else {**chosen, "temperature": 0})
 
 
 def _cut(text: str, stops: str | list[str]) -> str:

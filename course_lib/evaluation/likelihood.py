@@ -176,6 +176,9 @@ def choose(
     """
     if normalise not in NORMALISATIONS:
         raise ValueError(f"normalise is {normalise!r}, expected one of {NORMALISATIONS}")
+    for choice in choices:
+        if not choice.options or not all(option.strip() for option in choice.options):
+            raise ValueError(f"options are {choice.options}, expected some, and none of them blank")
     pairs = [split_pair(tokenizer, c.context, option) for c in choices for option in c.options]
     scored = iter(score_pairs(model, pairs))
     bare = iter([])
@@ -204,10 +207,17 @@ def split_pair(tokenizer: Tokenizer, context: str, continuation: str) -> Pair:
     A space at the end of the context is moved to the continuation: " Oakby" is one token in the
     middle of a text, and " " + "Oakby" would be two that the model has hardly seen. Encoding the
     whole and cutting it makes the ids those of the running text. Without a context the end of
-    the document before, `<|eos|>`, is what a text begins after.
+    the document before, `<|eos|>`, is what a text begins after. All of it as lm-eval does, but for
+    a token that crosses the join ("the v" + "illage"): lm-eval then scores what is behind that
+    token, or nothing; here it raises ValueError.
     """
-    stripped = context.rstrip(" ")
+    stripped = context.rstrip()
     continuation = context[len(stripped) :] + continuation
     before = tokenizer.encode(stripped)
     whole = tokenizer.encode(stripped + continuation)
+    if whole[: len(before)] != before or len(whole) == len(before):
+        raise ValueError(
+            f"{stripped[-20:]!r} + {continuation[:20]!r}: a token crosses the join, so no tokens "
+            "are the continuation's alone; cut between words"
+        )
     return [tokenizer.eos_id, *before], whole[len(before) :]

@@ -63,6 +63,8 @@ def paired_bootstrap(
     drawn question together. Source: Efron & Tibshirani (1993), "An Introduction to the
     Bootstrap", chapter 13; for language models, Koehn (2004).
     """
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
     difference = _paired(first, second)
     generator = np.random.default_rng(seed)
     n = len(difference)

@@ -19,17 +19,35 @@ class LoraLinear(nn.Module):
     """A frozen linear layer with a trainable low-rank change beside it."""
 
     def __init__(
-        self, base: nn.Linear, *, rank: int, alpha: float, generator: torch.Generator | None = None
+        self,
+        base: nn.Linear,
+        *,
+        rank: int,
+        alpha: int | float,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         if not 0 < rank <= min(base.weight.shape):
             raise ValueError(f"rank {rank} must lie in 1..{min(base.weight.shape)}")
+        if not 0 < alpha < math.inf:
+            raise ValueError(f"alpha {alpha} must be a number above 0")
         self.base = base.requires_grad_(False)
+        self.in_features, self.out_features = base.in_features, base.out_features
         self.scale = alpha / rank
         out_features, in_features = base.weight.shape
         self.lora_a = nn.Parameter(base.weight.new_empty(rank, in_features))
         self.lora_b = nn.Parameter(base.weight.new_zeros(out_features, rank))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5), generator=generator)
+
+    @property
+    def weight(self) -> Float[Tensor, "d_out d_in"]:
+        """W + (alpha / rank) · B A, for layers whose matrix is used as such: an untied head, the
+        key and value matrices that latent attention folds into its queries."""
+        return self.base.weight + self.scale * self.lora_b @ self.lora_a
+
+    @property
+    def bias(self) -> Tensor | None:
+        return self.base.bias
 
     def forward(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_out"]:
         return self.base(x) + self.scale * (x @ self.lora_a.T @ self.lora_b.T)
@@ -45,7 +63,7 @@ def add_lora(
     model: nn.Module,
     *,
     rank: int,
-    alpha: float,
+    alpha: int | float,
     layers: Iterable[str],
     generator: torch.Generator | None = None,
 ) -> list[str]:
@@ -62,7 +80,12 @@ def add_lora(
     ]
     missing = wanted - {name.rsplit(".", 1)[-1] for name in found}
     if missing:
-        raise ValueError(f"no linear layer is called {', '.join(sorted(missing))}")
+        others = {n.rsplit(".", 1)[-1]: type(m).__name__ for n, m in model.named_modules()}
+        named = [f"{name} is a {others[name]}" for name in sorted(missing) if name in others]
+        raise ValueError(
+            f"no linear layer is called {', '.join(sorted(missing))}"
+            + (f": {', '.join(named)}" if named else "")
+        )
     model.requires_grad_(False)
     for name in found:
         layer = model.get_submodule(name)

@@ -50,6 +50,11 @@ def plain_attention(
     writes the q x k matrix to memory (FlashAttention: Dao et al. 2022). In float32 on a CPU it was
     faster than this at every size we tried.
     """
+    if v.ndim != 4 or v.shape[:3] != k.shape[:3]:
+        raise ValueError(
+            f"attention: v has shape {tuple(v.shape)}, expected the batch, heads and keys of k "
+            f"{tuple(k.shape)}"
+        )
     weights = attention_weights(q, k, mask)
     grouped = rearrange(weights, "b (kv group) q k -> b kv group q k", kv=k.shape[1])
     mixed = torch.einsum("b h g q k, b h k d -> b h g q d", grouped, v)

@@ -24,6 +24,8 @@ def causal_mask(
     n_keys = n_queries if n_keys is None else n_keys
     if n_keys < n_queries:
         raise ValueError(f"causal_mask: n_keys is {n_keys}, expected n_queries {n_queries} or more")
+    if window is not None and window < 1:
+        raise ValueError(f"causal_mask: window is {window}, expected at least 1, the token itself")
     i = torch.arange(n_keys - n_queries, n_keys, device=device).unsqueeze(1)
     j = torch.arange(n_keys, device=device)
     mask = j <= i

@@ -142,6 +142,10 @@ class MoE(nn.Module):
         self.experts = nn.ModuleList(SwiGLU(d_model, d_ff) for _ in range(n_experts))
         self.routing: Routing | None = None
 
+    def __getstate__(self) -> dict:
+        """What a copy takes along: the weights, not the last call's decisions and their graph."""
+        return self.__dict__ | {"routing": None}
+
     def forward(self, x: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead d_model"]:
         d_model, n_experts = self.router.in_features, self.router.out_features
         if x.shape[-1] != d_model:

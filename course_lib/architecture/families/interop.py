@@ -15,7 +15,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from course_lib.architecture.decoder import Decoder, ModelConfig
+from course_lib.architecture.decoder import Decoder, ModelConfig, require_plain
 from course_lib.architecture.families.interop_configs import our_config, their_config
 from course_lib.architecture.families.interop_weights import our_weights, their_weights
 from course_lib.architecture.families.presets import family_of
@@ -33,8 +33,10 @@ CLASSES: dict[str, type[PreTrainedModel]] = {
 def to_transformers(model: Decoder, *, eos_id: int | None = None) -> PreTrainedModel:
     """The family's own class with a copy of our weights, in eval mode, on the same device.
 
-    `eos_id` ends and pads its `generate`. Raises ValueError where no family has these choices.
+    `eos_id` ends and pads its `generate`. Raises ValueError where no family has these choices, and
+    for a model with adapters or integer matrices.
     """
+    require_plain(model)
     theirs = CLASSES[family_of(model.config)](their_config(model.config, eos_id))
     theirs.load_state_dict(their_weights(model), strict=not model.config.tied)
     weight = model.embed.weight

@@ -3,11 +3,14 @@
 Every filter maps logits to logits: a token that may not be drawn gets -inf, the others keep theirs.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+COLD = 1e-6  # logits are far below 1e32: above it, no quotient leaves float32
 
 
 def filter_logits(
@@ -19,9 +22,16 @@ def filter_logits(
     """Divide by the temperature, then set the logits that may not be drawn to -inf.
 
     top_k keeps the k largest (Fan et al. 2018). top_p keeps the fewest whose probabilities reach
-    p, at least one (Holtzman et al. 2020, section 3.1). In that order, as `transformers` does.
+    p, at least one (Holtzman et al. 2020, section 3.1). In that order, as `transformers` does. A
+    temperature that is nearly 0 comes out as its limit: the likeliest, and equals of it. Raises
+    ValueError for a temperature that isn't above 0, a top_k below 1, a top_p not above 0.
     """
-    logits = logits / temperature
+    _check("temperature", temperature, 0 < temperature < math.inf, "a number above 0")
+    if top_k is not None:
+        _check("top_k", top_k, isinstance(top_k, int) and top_k >= 1, "a whole number from 1")
+    if top_p is not None:
+        _check("top_p", top_p, 0 < top_p <= 1, "more than 0, up to 1 (keeps all)")
+    logits = _cooled(logits, temperature)
     if top_k is not None and top_k < logits.shape[-1]:
         smallest = logits.topk(top_k, dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < smallest, float("-inf"))
@@ -32,6 +42,17 @@ def filter_logits(
         dropped = (before >= top_p).scatter(-1, index, before >= top_p)
         logits = logits.masked_fill(dropped, float("-inf"))
     return logits
+
+
+def _cooled(logits: Tensor, temperature: int | float) -> Tensor:
+    """logits / temperature; far below 1, from their maximum, so that nothing overflows.
+
+    A softmax doesn't see the shift. It is left out where it isn't needed, for it costs a rounding.
+    """
+    if temperature > COLD:
+        return logits / temperature
+    logits = logits - logits.amax(-1, keepdim=True)
+    return logits / max(temperature, torch.finfo(logits.dtype).tiny)
 
 
 def min_p(logits: Float[Tensor, "batch vocab"], p: int | float) -> Float[Tensor, "batch vocab"]:

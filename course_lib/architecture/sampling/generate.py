@@ -5,6 +5,7 @@ prompts; a server takes its tokens as they come. `beam` searches over the same `
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -132,8 +133,8 @@ def complete(
 ) -> list[list[int]]:
     """`generate` for any number of prompts, in their order; those of like length share a batch.
 
-    max_new_tokens: at most so many, fewer where the longest prompt leaves less of the model's
-    context. Raises ValueError for a prompt that leaves no room at all.
+    max_new_tokens: at most so many, fewer for a prompt that leaves less of the model's context;
+    another one's reply isn't cut for it. Raises ValueError for a prompt that leaves no room at all.
     """
     longest = max(map(len, prompts), default=0)
     room = model.config.max_seq - longest
@@ -141,18 +142,22 @@ def complete(
         raise ValueError(f"a prompt has {longest} tokens: no room for a reply")
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # less padding
     replies: list[list[int]] = [[] for _ in prompts]
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        new = generate(
-            model,
-            [prompts[i] for i in chosen],
-            max_new_tokens=min(max_new_tokens, room),
-            stop_ids=stop_ids,
-            filters=filters,
-            generator=generator,
-        )
-        for i, reply in zip(chosen, new, strict=True):
-            replies[i] = reply
+    for limit, group in groupby(
+        order, key=lambda i: min(max_new_tokens, model.config.max_seq - len(prompts[i]))
+    ):
+        rows = list(group)
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            new = generate(
+                model,
+                [prompts[i] for i in chosen],
+                max_new_tokens=limit,
+                stop_ids=stop_ids,
+                filters=filters,
+                generator=generator,
+            )
+            for i, reply in zip(chosen, new, strict=True):
+                replies[i] = reply
     return replies
 
 

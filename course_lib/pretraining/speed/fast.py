@@ -32,6 +32,7 @@ from torch.nn import functional as F
 
 from course_lib.architecture.blocks.feedforward import ACTIVATIONS, MLP, SwiGLU
 from course_lib.architecture.blocks.layers import Attention
+from course_lib.architecture.config import ModelConfig
 from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.ops import at_least_float32, rms_norm, rope, swiglu
 from course_lib.pretraining.loop.train import StepLog, TrainConfig
@@ -158,7 +159,8 @@ def fast_hidden(
     x: Float[Tensor, "batch seq d_model"],
     documents: Int[Tensor, "batch seq"] | None = None,
 ) -> Float[Tensor, "batch seq d_model"]:
-    """`Decoder.hidden` from the embedded tokens on."""
+    """`Decoder.hidden` from the embedded tokens on. Raises ValueError for what it doesn't do."""
+    _require_known(model.config)
     seq, eps = x.shape[1], model.config.norm_eps
     cos, sin = model.cos[:seq], model.sin[:seq]
     visible = None
@@ -172,6 +174,26 @@ def fast_hidden(
         x = x + _attention(block.attention, config, normed, cos, sin, visible)
         x = x + _feed_forward(block.mlp, rms_norm(x, block.mlp_norm.weight, eps))
     return rms_norm(x, model.norm.weight, eps)
+
+
+KNOWN = {
+    "position": ("rope",),
+    "norm": ("rms",),
+    "wiring": ("pre",),
+    "mlp": tuple({"swiglu", *ACTIVATIONS}),
+    "sliding_window": (None,),
+    "latent": (None,),
+    "bias": (False,),
+}
+
+
+def _require_known(config: ModelConfig) -> None:
+    for name, options in KNOWN.items():
+        if getattr(config, name) not in options:
+            raise ValueError(
+                f"{name} is {getattr(config, name)!r}: the fast step knows {options} alone; "
+                "use pretraining.loop.train"
+            )
 
 
 def _attention(
