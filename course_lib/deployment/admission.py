@@ -6,9 +6,13 @@ Every refusal is decided before any work is done for the request, and says why.
 import asyncio
 import hmac
 import json
+import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+import anyio
 
 from course_lib.deployment.metrics import Metrics
 from course_lib.deployment.protocol import Limits, Refusal
@@ -92,28 +96,44 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"]
+        path, scope["arrived"], started = scope["path"], time.perf_counter(), False
         headers = {name.lower(): value for name, value in scope["headers"]}
 
         async def counted(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 self.metrics.answered(path, message["status"])
             await send(message)
 
         try:
             self._check_host(headers.get(b"host", b""))
             self._check_key(path, headers.get(b"authorization", b""))
-            body = await self._read(headers.get(b"content-length"), receive)
+            with anyio.fail_after(self.limits.read_seconds):
+                body = await self._read(headers.get(b"content-length"), receive)
+            await self.app(scope, _replay(body, receive), counted)
         except Refusal as refusal:
-            self.metrics.refusals.labels(refusal.code).inc()
-            await _send(refusal, counted)
-            return
-        await self.app(scope, _replay(body, receive), counted)
+            await self._refuse(refusal, counted)
+        except TimeoutError:
+            text = f"The body wasn't whole within {self.limits.read_seconds:g} seconds."
+            refusal = Refusal(408, text, code="too_slow", headers={"Connection": "close"})
+            await self._refuse(refusal, counted)
+        except Exception:  # a fault of ours: it is counted, and its traceback is in the log
+            logging.getLogger("uvicorn.error").exception("%s failed", path)
+            if not started:
+                text = "The server failed to answer; its log says why."
+                await self._refuse(
+                    Refusal(500, text, code="internal_error", kind="server_error"), counted
+                )
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        self.metrics.refusals.labels(refusal.code).inc()
+        await _send(refusal, send)
 
     def _check_host(self, header: bytes) -> None:
         """Refuse a foreign name: else any web site could point its own name at 127.0.0.1 and
         have its visitors' browsers talk to this server (DNS rebinding)."""
-        name = re.sub(r":\d+$", "", header.decode("latin-1"))
+        name = re.sub(r":\d+$", "", header.decode("latin-1")).lower()
         if "*" not in self.hosts and name not in self.hosts:
             raise Refusal(
                 400,
@@ -125,7 +145,9 @@ class Gate:
         if self.api_key is None or path == "/health":
             return
         # compare_digest takes the same time wherever the first wrong byte is
-        if not hmac.compare_digest(header, b"Bearer " + self.api_key.encode()):
+        scheme, _, key = header.partition(b" ")
+        right = hmac.compare_digest(key.strip(), self.api_key.encode())
+        if not right or scheme.lower() != b"bearer":
             raise Refusal(
                 401,
                 "The API key is missing or wrong. Send it as 'Authorization: Bearer KEY'.",

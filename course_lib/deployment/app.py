@@ -22,6 +22,7 @@ from course_lib.deployment.admission import Gate, Line, Slot
 from course_lib.deployment.engine import Engine, Piece, Sampling
 from course_lib.deployment.metrics import CONTENT_TYPE, Metrics
 from course_lib.deployment.protocol import (
+    ERROR_SCHEMA,
     ChatRequest,
     CompletionRequest,
     Envelope,
@@ -34,6 +35,21 @@ from course_lib.deployment.protocol import (
 
 SERVED_MODEL_NAME = "course-aligned-int8"  # the lineage's stage and its bits
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+# In the API's own description, /openapi.json: how every refusal looks (422, FastAPI's own, is 400).
+ERRORS = {
+    status: {"description": text, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
+    for status, text in (
+        (400, "the request can't be served as it is"),
+        (401, "no key, or a wrong one"),
+        (404, "no such model"),
+        (408, "too slow"),
+        (413, "too large"),
+        (422, "never sent: a wrong field is 400"),
+        (429, "too many at once"),
+    )
+}
 
 
 class Server:
@@ -83,19 +99,24 @@ class Server:
             )
         return Sampling(
             max_tokens=wanted or most,
-            temperature=request.temperature,
-            top_p=request.top_p,
+            temperature=0.0 if request.temperature is None else request.temperature,
+            top_p=1.0 if request.top_p is None else request.top_p,
             seed=request.seed,
             stops=request.stops,
             chat=isinstance(request, ChatRequest),
         )
 
-    async def timed(self, prompt: list[int], sampling: Sampling) -> AsyncIterator[Piece]:
-        """The engine's pieces, each made in a worker thread, with the times booked at the end."""
-        began, first, count = time.perf_counter(), None, 0
+    async def timed(
+        self, prompt: list[int], sampling: Sampling, arrived: float
+    ) -> AsyncIterator[Piece]:
+        """The engine's pieces, each made in a worker thread, with the times booked at the end.
+
+        They count from the request's arrival: to the reader, time in line is waiting too.
+        """
+        first, count = None, 0
         try:
             async for piece in iterate_in_threadpool(self.engine.pieces(prompt, sampling)):
-                first = first or time.perf_counter() - began
+                first = first or time.perf_counter() - arrived
                 count = piece.tokens
                 yield piece
         finally:
@@ -103,7 +124,7 @@ class Server:
                 prompt=len(prompt),
                 completion=count,
                 first=first,
-                total=time.perf_counter() - began,
+                total=time.perf_counter() - arrived,
             )
 
     async def respond(
@@ -114,14 +135,16 @@ class Server:
         sampling: Sampling,
     ) -> Response:
         envelope = Envelope.new(self.name, chat=isinstance(request, ChatRequest))
+        arrived = http.scope["arrived"]
         slot = await self.line.enter()
         if request.stream:
-            events = self.events(envelope, prompt, sampling, request.include_usage)
+            pieces = self.timed(prompt, sampling, arrived)
+            events = self.events(envelope, pieces, len(prompt), request.include_usage)
             return _SlotStream(events, slot, self.limits.seconds)
         try:
             text, piece = "", Piece("", 0, "length")
             with anyio.move_on_after(self.limits.seconds):
-                async for piece in self.timed(prompt, sampling):
+                async for piece in self.timed(prompt, sampling, arrived):
                     text += piece.text
                     if await http.is_disconnected():
                         break
@@ -131,20 +154,20 @@ class Server:
         return JSONResponse(envelope.whole(text, piece.finish or "length", tokens))
 
     async def events(
-        self, envelope: Envelope, prompt: list[int], sampling: Sampling, with_usage: bool
+        self, envelope: Envelope, pieces: AsyncIterator[Piece], prompt: int, with_usage: bool
     ) -> AsyncIterator[bytes]:
         """Server-sent events: one `data:` line a chunk, then `data: [DONE]`."""
         if envelope.chat:
             yield _event(envelope.chunk("", None, first=True))
         count = 0
-        async for piece in self.timed(prompt, sampling):
+        async for piece in pieces:
             count = piece.tokens
             if piece.text:
                 yield _event(envelope.chunk(piece.text, None))
             if piece.finish:
                 yield _event(envelope.chunk(None, piece.finish))
         if with_usage:
-            yield _event(envelope.usage_chunk(usage(len(prompt), count)))
+            yield _event(envelope.usage_chunk(usage(prompt, count)))
         yield b"data: [DONE]\n\n"
 
 
@@ -179,7 +202,7 @@ def create_app(
 ) -> FastAPI:
     """The web application; `hosts` are the names by which it may be called, or ("*",)."""
     server = Server(engine, limits or Limits(), name)
-    app = FastAPI(title="course", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="course", docs_url=None, redoc_url=None, responses=ERRORS)
     app.state.server = server
     app.add_middleware(
         Gate, limits=server.limits, metrics=server.metrics, api_key=api_key, hosts=hosts
@@ -234,17 +257,13 @@ def _add_errors(app: FastAPI, server: Server) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return await refused(request, refusal_of(error.errors()[0]))
+        found = error.errors()  # of a union's branches; ours, where there is one, says more
+        ours = [one for one in found if one["type"] == "value_error"]
+        return await refused(request, refusal_of([*ours, *found][0]))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = f"{request.method} {request.url.path}: {error.detail}."
         code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         refusal = Refusal(error.status_code, message, code=code, headers=dict(error.headers or {}))
-        return await refused(request, refusal)
-
-    @app.exception_handler(Exception)
-    async def crashed(request: Request, _: Exception) -> JSONResponse:
-        message = "The server failed to answer; its log says why."
-        refusal = Refusal(500, message, code="internal_error", kind="server_error")
         return await refused(request, refusal)

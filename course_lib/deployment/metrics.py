@@ -23,13 +23,13 @@ class Metrics:
         self.running = Gauge("running", "Answers being written now", **common)
         self.waiting = Gauge("waiting", "Requests in line", **common)
         self.first_token = Histogram(
-            "first_token_seconds", "Time to the first token", buckets=SECONDS, **common
+            "first_token_seconds", "From arrival to the first token", buckets=SECONDS, **common
         )
         self.output_token = Histogram(
             "output_token_seconds", "Time per token after the first", buckets=SECONDS, **common
         )
         self.request = Histogram(
-            "request_seconds", "Time from admission to the last token", buckets=SECONDS, **common
+            "request_seconds", "From arrival to the last token", buckets=SECONDS, **common
         )
 
     def answered(self, path: str, status: int) -> None:

@@ -2,7 +2,7 @@
 
 A field that we do not honour is refused by name, never ignored: a client that asks for `tools`
 and gets an answer without them would be wrong in silence. Fields that many clients always send
-are accepted at the value that changes nothing (`n: 1`, `presence_penalty: 0`).
+are accepted at the value that changes nothing (`n: 1`, `tool_choice: "none"`), and so is null.
 """
 
 import re
@@ -11,7 +11,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from course_lib.data.sources.unsafe_text import FLAWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +25,40 @@ class Limits:
     max_tokens: int = 256
     running: int = 2
     waiting: int = 8
-    seconds: float = 60.0
+    seconds: float = 60.0  # of an answer
+    read_seconds: float = 20.0  # of a request's body
 
     def __post_init__(self) -> None:
-        for name in ("body_bytes", "prompt_tokens", "max_tokens", "running", "seconds"):
+        for name in (
+            "body_bytes",
+            "prompt_tokens",
+            "max_tokens",
+            "running",
+            "seconds",
+            "read_seconds",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Limits.{name} must be positive, got {getattr(self, name)}")
         if self.waiting < 0:
             raise ValueError(f"Limits.waiting must be 0 or more, got {self.waiting}")
+
+
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "code": {"type": "string"},
+            },
+        }
+    },
+}
 
 
 class Refusal(Exception):
@@ -51,29 +79,49 @@ class Refusal(Exception):
         self.kind, self.headers = kind, headers or {}
 
     def body(self) -> dict[str, Any]:
+        def plain(text: str | None) -> str | None:  # the client's words, which may be no UTF-8
+            return text and text.encode("utf-8", "backslashreplace").decode()
+
         return {
             "error": {
-                "message": self.message,
+                "message": plain(self.message),
                 "type": self.kind,
-                "param": self.param,
+                "param": plain(self.param),
                 "code": self.code,
             }
         }
 
 
+def _encodable(text: str) -> str:
+    """Half a character (a lone surrogate, as "\\ud83d" in JSON) is no text: UTF-8 can't hold it."""
+    if flaw := FLAWS["lone surrogate"].search(text):
+        raise ValueError(f"a lone surrogate U+{ord(flaw[0]):04X} at character {flaw.start()}")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TextPart(_Strict):
     type: Literal["text"]
-    text: str
+    text: Text
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _text_alone(cls, kind: Any) -> Any:
+        if kind != "text":
+            raise ValueError(f"this server reads text alone, no part of type {kind!r}")
+        return kind
 
 
 class Message(_Strict):
     role: Literal["user", "assistant"]
-    content: str | list[TextPart]
-    name: str | None = None
+    content: Text | list[TextPart]
+    name: Text | None = None
 
     @property
     def text(self) -> str:
@@ -82,33 +130,36 @@ class Message(_Strict):
 
 
 class StreamOptions(_Strict):
-    include_usage: bool = False
-    include_obfuscation: bool = False
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
-Stop = Annotated[str, Field(min_length=1, max_length=64)]
+class TextFormat(_Strict):
+    type: Literal["text"]
+
+
+Stop = Annotated[Text, Field(min_length=1, max_length=64)]
+Empty = Annotated[dict[str, Any], Field(max_length=0)]
 
 
 class _Sampling(_Strict):
-    model: str
+    model: Text
     max_tokens: int | None = Field(default=None, ge=1)
-    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
-    stop: Stop | list[Stop] | None = None
-    stream: bool = False
+    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: str | None = None
-    n: Literal[1] = 1
+    user: Text | None = None
+    # What changes nothing, for clients that always send it.
+    n: Literal[1] | None = None
     presence_penalty: Literal[0] | None = None
     frequency_penalty: Literal[0] | None = None
-
-    @field_validator("stop")
-    @classmethod
-    def _at_most_four(cls, stop: str | list[str] | None) -> str | list[str] | None:
-        if isinstance(stop, list) and len(stop) > 4:
-            raise ValueError(f"at most 4 stop strings are allowed, got {len(stop)}")
-        return stop
+    logit_bias: Empty | None = None
+    metadata: Empty | None = None
+    store: Literal[False] | None = None
+    service_tier: Literal["auto", "default"] | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -118,12 +169,19 @@ class _Sampling(_Strict):
 
     @property
     def include_usage(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
 class ChatRequest(_Sampling):
     messages: list[Message] = Field(min_length=1, max_length=64)
     max_completion_tokens: int | None = Field(default=None, ge=1)
+    logprobs: Literal[False] | None = None
+    top_logprobs: None = None
+    response_format: TextFormat | None = None
+    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    tool_choice: Literal["none"] | None = None
+    parallel_tool_calls: bool | None = None
+    modalities: Annotated[list[Literal["text"]], Field(min_length=1, max_length=1)] | None = None
 
     @property
     def token_limit(self) -> int | None:
@@ -131,12 +189,21 @@ class ChatRequest(_Sampling):
 
 
 class CompletionRequest(_Sampling):
-    prompt: str
-    echo: Literal[False] = False
+    prompt: Text
+    echo: Literal[False] | None = None
+    best_of: Literal[1] | None = None
+    suffix: Literal[""] | None = None
+    logprobs: None = None
 
     @property
     def token_limit(self) -> int | None:
         return self.max_tokens
+
+
+# Fields that are known, so that the value that changes nothing passes, and are not honoured.
+UNSUPPORTED = frozenset({"tools", "tool_choice", "logprobs", "top_logprobs", "response_format"}) | {
+    *("logit_bias", "metadata", "store", "service_tier", "modalities", "suffix", "best_of", "echo")
+}
 
 
 def refusal_of(error: dict[str, Any]) -> Refusal:
@@ -144,8 +211,11 @@ def refusal_of(error: dict[str, Any]) -> Refusal:
     # pydantic also names the branch of a union ("str", "list[…]"), which is no field of the client
     path = [p for p in error["loc"] if p not in ("body", "str") and not re.search(r"\[|-", str(p))]
     param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or None
-    if error["type"] == "extra_forbidden":
-        message = f"This server does not support the field {param!r}."
+    if error["type"] == "extra_forbidden" or (path and path[0] in UNSUPPORTED):
+        known = (
+            "" if error["type"] == "extra_forbidden" else ", only the value that changes nothing"
+        )
+        message = f"This server does not support the field {param!r}{known}."
         code = "unsupported_parameter"
     elif error["type"] == "json_invalid":
         message, code, param = "The body is not valid JSON.", "invalid_json", None

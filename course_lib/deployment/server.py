@@ -17,6 +17,7 @@ from course_lib.architecture.decoder import Decoder
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.app import LOOPBACK, SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
+from course_lib.deployment.patience import PatientProtocol
 from course_lib.deployment.protocol import Limits
 
 
@@ -39,15 +40,35 @@ def serve(
 ) -> None:
     """Serve the model, where it is, until Ctrl-C or SIGTERM; answers under way are finished first.
 
-    Raises ValueError for a public address without a key.
+    Raises ValueError for a public address without a key and for a port that is none, OSError for
+    an address that can't be had. The address is printed once it is ours.
     """
+    check_address(host, port, api_key)
+    with listening(host, port) as listener:
+        engine = Engine(model, tokenizer)
+        hosts = LOOPBACK if is_loopback(host) else ("*",)
+        app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
+        place = f"[{host}]" if ":" in host else host
+        url = f"http://{place}:{listener.getsockname()[1]}/v1"
+        print(f"model {SERVED_MODEL_NAME!r} at {url} (Ctrl-C ends it)", flush=True)
+        uvicorn.Server(_config(app)).run([listener])
+
+
+def check_address(host: str, port: int, api_key: str | None) -> None:
+    """Raise ValueError where no server may or can stand, before a model is built or loaded."""
     if not is_loopback(host) and not api_key:
         raise ValueError(f"host={host!r} can be reached from outside: set an API key")
-    engine = Engine(model, tokenizer)
-    hosts = LOOPBACK if is_loopback(host) else ("*",)
-    app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
-    print(f"model {SERVED_MODEL_NAME!r} at http://{host}:{port}/v1 (Ctrl-C ends it)", flush=True)
-    uvicorn.Server(_config(app, host=host, port=port)).run()
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"port={port}: expected 1 to 65535, or 0 for a free one")
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises OSError that names the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(error.errno, f"{host}:{port} can't be had: {error.strerror}") from error
 
 
 @contextmanager
@@ -59,7 +80,7 @@ def running(app: FastAPI, *, port: int = 0) -> Iterator[str]:
 
     Port 0 lets the system choose a free one.
     """
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = listening("127.0.0.1", port)
     server = uvicorn.Server(_config(app))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
@@ -75,12 +96,12 @@ def running(app: FastAPI, *, port: int = 0) -> Iterator[str]:
         listener.close()
 
 
-def _config(app: FastAPI, **address) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         timeout_graceful_shutdown=20,
         limit_concurrency=256,  # open connections; past it uvicorn answers 503 by itself
         server_header=False,
-        **address,
     )
