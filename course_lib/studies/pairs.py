@@ -8,7 +8,8 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # Student's t by degrees of freedom, two-sided
+# Student's t by degrees of freedom, two-sided
+T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
 
 
 def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:

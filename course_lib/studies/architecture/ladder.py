@@ -3,7 +3,7 @@
 Every rung keeps the FLOPs of a token (`flops_per_token` counts them): what a change saves or costs
 goes to or comes from the feed-forward width. All rungs see the same batches in the same order, seed
 by seed, so a step's gain is a mean of paired differences. Each rung trains at every rate of the
-config with the first seed, and with the other seeds at its best: no rung is judged at another's.
+config with a seed of its own, and with the judged seeds at its best: none is judged at another's.
 """
 
 import statistics
