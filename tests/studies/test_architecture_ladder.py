@@ -40,9 +40,10 @@ def test_steps_by_hand():
             run("high", 0, 0.2, 0.5),
             run("high", 1, 0.2, 1.7),
             run("high", 0, 0.1, 7.0),
+            run("high", 7, 0.2, 9.0),  # chose the rate
         ],
     }
-    low, high = ladder_study.steps_of(data)
+    low, high = ladder_study.steps_of(data, seeds=(0, 1))
     assert low.losses == [1.0, 2.0]
     assert low.gain == 0
     assert high.gains == pytest.approx([0.5, 0.3])
@@ -66,14 +67,19 @@ def tiny(monkeypatch) -> LadderConfig:
     small = {name: rungs(14, 16)[name] for name in ("GPT", "2 of 4 experts")}
     small = {name: replace(config, d_model=16, n_layers=1) for name, config in small.items()}
     monkeypatch.setattr(ladder_study, "rungs", lambda vocab_size, seq: small)
-    return LadderConfig(seeds=(0, 1), rates=(1e-3, 3e-2), steps=30, early=10, rows=4, seq=16)
+    return LadderConfig(seeds=(1, 2), rates=(1e-3, 3e-2), steps=30, early=10, rows=4, seq=16)
 
 
 def test_the_best_rate_goes_on_and_a_finished_run_is_not_run_again(tiny, tmp_path, monkeypatch):
     told = []
     data = ladder_study.ladder(tiny, tmp_path, lambda share, text: told.append((share, text)))
-    assert len(data["runs"]) == len(told) == 2 * (2 + 1)
-    assert [rung["lr"] for rung in data["rungs"]] == [3e-2, 3e-2]
+    assert len(data["runs"]) == len(told)
+    for rung in data["rungs"]:  # the best rate lies inside, though the grid began with two
+        mine = [run for run in data["runs"] if run["rung"] == rung["rung"]]
+        tried = [run["lr"] for run in mine if run["seed"] == tiny.tuning_seed]
+        assert {1e-3, 3e-2} < set(tried)
+        assert min(tried) < rung["lr"] < max(tried)
+        assert [run["seed"] for run in mine if run["seed"] != 0] == [1, 2]
     assert all(run["final"] < run["early"] < 3 for run in data["runs"])
     assert json.dumps(data)
     monkeypatch.setattr(ladder_study, "climb", None)  # nothing is left to train

@@ -53,6 +53,7 @@ class BlocksConfig:
     steps: int = 150
     batch_size: int = 6
     lr: float = 3e-3
+    higher_lr: float = 1e-2  # at which the variants are compared once more
     rates: tuple[float, ...] = (1e-3, 1e-2, 3e-2)  # beside `lr`
     rate_steps: int = 80
     deep_model: dict = field(
@@ -183,9 +184,14 @@ def train_experts(
 
 @experiment(config=BlocksConfig())
 def blocks(config: BlocksConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
-    """Held-out loss by variant and seed, by learning rate, and of decoders of 32 layers."""
+    """Held-out loss by variant, seed and two rates, by more rates, and of decoders of 32 layers."""
     rows, held_out = lessons("train", 6_000), lessons("validation", 300, seed=7)
-    plans = [("variants", v, seed, config.lr) for seed in config.seeds for v in config.variants]
+    plans = [
+        ("variants", v, seed, lr)
+        for lr in (config.lr, config.higher_lr)
+        for seed in config.seeds
+        for v in config.variants
+    ]
     plans += [("rates", v, 0, lr) for v in RATE_VARIANTS for lr in (config.lr, *config.rates)]
     plans += [("deep", v, 0, config.lr) for v in DEEP_VARIANTS]
     found: dict[str, list[dict]] = {"variants": [], "rates": [], "deep": []}

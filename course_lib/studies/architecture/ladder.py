@@ -3,11 +3,11 @@
 Every rung keeps the FLOPs of a token (`flops_per_token` counts them): what a change saves or costs
 goes to or comes from the feed-forward width. All rungs see the same batches in the same order, seed
 by seed, so a step's gain is a mean of paired differences. Each rung trains at every rate of the
-config with the first seed, and with the other seeds at its best: no rung is judged at another's.
+config with a seed of its own, and with the judged seeds at its best: none is judged at another's.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,10 +24,10 @@ from course_lib.experiments import experiment, once
 from course_lib.pretraining.loop.train import StepLog, TrainConfig, train
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import cross_entropy
+from course_lib.studies.pairs import best_inside, mean_and_half_width
 from course_lib.studies.pretraining.texts import Texts, texts
 
 BALANCE = 0.01  # weight of the load-balance loss: Fedus et al. 2022, section 2.2
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # Student's t by degrees of freedom, two-sided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,9 @@ class LadderConfig:
     documents of the validation split.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2)
-    rates: tuple[float, ...] = (4e-3, 8e-3, 16e-3)
+    tuning_seed: int = 0  # chooses the rates and is not judged
+    seeds: tuple[int, ...] = (1, 2, 3, 4)
+    rates: tuple[float, ...] = (4e-3, 8e-3, 16e-3)  # and beyond, while the best is at the edge
     steps: int = 500
     early: int = 80
     rows: int = 4
@@ -143,13 +144,12 @@ def flops_per_token(config: ModelConfig, seq: int) -> float:
 
 @experiment(config=LadderConfig())
 def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], None]) -> dict:
-    """Every rung at its best rate under every seed. Each finished run lies in `work`."""
+    """Every rung at its best rate, by the tuning seed, under every seed. Runs lie in `work`."""
     models = rungs(lineage.tokenizer().vocab_size, config.seq)
-    first, *others = config.seeds
-    total, results = len(models) * (len(config.rates) + len(others)), []
+    total, results = len(models) * (len(config.rates) + len(config.seeds)), []
 
     def run(rung: str, lr: float, seed: int) -> Result:
-        progress(len(results) / total, f"{rung}, rate {lr:g}, seed {seed}")
+        progress(min(1.0, len(results) / total), f"{rung}, rate {lr:g}, seed {seed}")
 
         def climbed() -> dict:
             losses = climb(models[rung], lr, seed, config)
@@ -162,9 +162,10 @@ def ladder(config: LadderConfig, work: Path, progress: Callable[[float, str], No
 
     best = {}
     for rung in models:
-        tried = [run(rung, lr, first) for lr in config.rates]
-        best[rung] = min(tried, key=lambda result: result.final).lr
-    for seed in others:
+        best[rung] = best_inside(
+            lambda lr, rung=rung: run(rung, lr, config.tuning_seed).final, config.rates
+        )
+    for seed in config.seeds:
         for rung in models:
             run(rung, best[rung], seed)
     sizes = [
@@ -198,16 +199,16 @@ class Step:
 
     @property
     def half_width(self) -> float:
-        """Half of the 95 % interval of the mean gain: t s / sqrt(n)."""
-        n = len(self.gains)
-        return T_95[n - 1] * statistics.stdev(self.gains) / n**0.5
+        """Half of the 95 % interval of the mean gain, taken by itself: t s / sqrt(n)."""
+        return mean_and_half_width(self.gains)[1]
 
 
-def steps_of(data: dict) -> list[Step]:
-    """The recorded runs as steps, from the bottom up; the lowest rung gains nothing."""
+def steps_of(data: dict, seeds: Sequence[int]) -> list[Step]:
+    """The runs of `seeds` as steps, from the bottom up; the lowest rung gains nothing."""
     found: list[Step] = []
+    judged = [run for run in data["runs"] if run["seed"] in seeds]
     for size in data["rungs"]:
-        runs = [r for r in data["runs"] if r["rung"] == size["rung"] and r["lr"] == size["lr"]]
+        runs = [r for r in judged if r["rung"] == size["rung"] and r["lr"] == size["lr"]]
         losses = [run["final"] for run in sorted(runs, key=lambda run: run["seed"])]
         below = found[-1].losses if found else losses
         gains = [low - high for low, high in zip(below, losses, strict=True)]

@@ -5,7 +5,6 @@ known. Four arms: *all*, what the filters *kept*, what they *dropped*, and *trut
 documentation alone. Held-out documentation judges them all.
 """
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -191,14 +190,3 @@ def filtering(config: FilteringConfig, work: Path, progress: Callable[[float, st
         for arm, group in groups.items()
     }
     return {"runs": runs, "arms": texts, "config": asdict(config)}
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half the width of its 95 % interval, by Student's t over the seeds."""
-    n = len(values)
-    if n < 2:
-        raise ValueError(f"{n} value(s): an interval needs at least 2")
-    quantile = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}.get(n, 2.3)
-    mean = sum(values) / n
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-    return mean, quantile * spread / math.sqrt(n)

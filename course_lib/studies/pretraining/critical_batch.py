@@ -1,10 +1,12 @@
 """How many steps does a small model need to reach a loss, for every size of its batch?
 
-For each batch size three constant rates are tried around the square-root rule, and the best one is
-run with another seed. Along the run of the middle batch the gradient-noise scale is measured, at
-the moments when the held-out loss passes the targets: the theory says that both must agree.
+For each batch size three constant rates are tried around the square-root rule, further ones while
+the best lies at the edge, and the best one is run with another seed. Along the run of the middle
+batch the gradient-noise scale is measured, at the moments when the held-out loss passes the
+targets: the theory says that both must agree.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from course_lib.pretraining.loss import cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 from course_lib.pretraining.schedules.noise_scale import NoiseScale, measure
 from course_lib.pretraining.schedules.rates import warm_up
+from course_lib.studies.pairs import best_inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +128,6 @@ def one_run(
     return passed
 
 
-def best_rate(runs: list[dict], rows: int, target: str) -> float:
-    """The rate of seed 0 that reached ``target`` in the fewest steps at this batch size."""
-    arrived = [r for r in runs if r["rows"] == rows and r["seed"] == 0 and target in r["steps"]]
-    if not arrived:
-        raise ValueError(f"batch {rows}: no rate reached {target} nats; raise most_rows")
-    return min(arrived, key=lambda run: run["steps"][target])["lr"]
-
-
 def noise_along_a_run(texts: Text, config: CriticalBatchConfig, lr: float) -> dict:
     """The noise scale when the run of ``measured_at`` rows passes each target, from fresh rows."""
     found: dict[str, list[dict]] = {}
@@ -159,20 +154,24 @@ def critical_batch(
     runs: list[dict] = []
     planned = len(config.batches) * (len(config.factors) + len(config.seeds)) + 1
 
-    def go(rows: int, lr: float, seed: int) -> None:
+    def go(rows: int, lr: float, seed: int) -> float:
+        """Steps to the last target; infinite where the run didn't get there."""
         name = f"{rows}-{lr:.5f}-{seed}"
-        progress(len(runs) / planned, f"batch {rows}, lr {lr:.4f}")
+        progress(min(1.0, len(runs) / planned), f"batch {rows}, lr {lr:.4f}")
         steps = once(
             work / f"{name}.json", lambda: one_run(texts, config, rows=rows, lr=lr, seed=seed)
         )
         runs.append({"rows": rows, "lr": lr, "seed": seed, "steps": steps})
+        return steps.get(last, math.inf)
 
+    best: dict[int, float] = {}
     for rows in config.batches:
-        for factor in config.factors:
-            go(rows, config.lr * (rows / config.lr_batch) ** 0.5 * factor, 0)
-        chosen = best_rate(runs, rows, last)
+        middle = config.lr * (rows / config.lr_batch) ** 0.5
+        best[rows] = best_inside(
+            lambda lr, rows=rows: go(rows, lr, 0), [middle * f for f in config.factors]
+        )
         for seed in config.seeds:
-            go(rows, chosen, seed)
-    lr = best_rate(runs, config.measured_at, last)
+            go(rows, best[rows], seed)
+    lr = best[config.measured_at]
     noise = once(work / "noise.json", lambda: noise_along_a_run(texts, config, lr))
     return {"runs": runs, "noise": noise, "tokens_a_row": texts.train.tokens / len(texts.train)}

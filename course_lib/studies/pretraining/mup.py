@@ -31,7 +31,7 @@ class MupConfig:
     widths: tuple[int, ...] = (32, 64, 128, 256)
     rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3, 16e-3, 32e-3, 64e-3)
     widest_standard: tuple[float, ...] = (1e-3, 2e-3, 4e-3, 32e-3)
-    widest_mup: tuple[float, ...] = (16e-3, 32e-3, 64e-3)
+    widest_mup: tuple[float, ...] = (8e-3, 16e-3, 32e-3, 64e-3)
     base: int = 32
     steps: int = 120
     warmup: float = 0.1
