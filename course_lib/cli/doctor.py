@@ -54,6 +54,7 @@ def examine() -> list[Finding]:
         notebooks,
         cores,
         memory,
+        profile,
         disk,
         bfloat16,
         gpu,
@@ -134,6 +135,26 @@ def memory() -> Finding:
     return Finding(
         "memory", found, False, f"close other programs: a page takes up to {MEMORY_GB:g} GB"
     )
+
+
+def profile() -> Finding:
+    """The profile in force, and whether a step of its pretraining fits this machine."""
+    from course_lib import profile as profiles
+    from course_lib import runtime
+    from course_lib.pretraining.real_run.room import bytes_free, bytes_needed
+
+    try:
+        chosen = profiles.current()
+    except ValueError as error:
+        return Finding("profile", str(error), False, "unset COURSE_PROFILE")
+    device = runtime.device(chosen).type
+    sizes = (chosen.model, chosen.seq_len, chosen.pretrain_batch_size)
+    wanted, free = bytes_needed(*sizes, device), bytes_free(device)
+    found = f"{chosen.name}: a step of pretraining needs {wanted / 1e9:.1f} GB on {device}"
+    if wanted <= free:
+        return Finding("profile", found)
+    found += f", {free / 1e9:.1f} GB are there"
+    return Finding("profile", found, False, "export COURSE_PROFILE=cpu")
 
 
 def disk(place: Path | None = None) -> Finding:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from course_lib.cli.output import console
+
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
@@ -11,9 +13,14 @@ def add(app: typer.Typer) -> None:
     app.command()(serve)
 
 
-def chat():
+Build = Annotated[bool, typer.Option("--build", help="build the model first, if it isn't there")]
+
+
+def chat(build: Build = False):
     """Talk to the course's model in the terminal."""
     from course_lib import lineage
+
+    require_model(build)
     from course_lib.deployment.terminal import chat as talk
 
     kinds = ("fact", "sum", "where", "count")
@@ -27,10 +34,41 @@ def serve(
     api_key: Annotated[
         str | None, typer.Option(envvar="COURSE_API_KEY", help="what a client must send")
     ] = None,
+    build: Build = False,
 ):
     """Serve the course's model behind an OpenAI-compatible interface."""
     from course_lib import lineage
+    from course_lib.deployment.server import check_address
     from course_lib.deployment.server import serve as run
 
+    check_address(host, port, api_key)
+    require_model(build)
     model, tokenizer = lineage.model("quantized"), lineage.tokenizer()
     run(model, tokenizer, host=host, port=port, api_key=api_key)
+
+
+def require_model(build: bool) -> None:
+    """Say what must be built before the model can talk; beyond the cpu profile, ask for it.
+
+    Raises ValueError where stages are missing, unless ``build`` or the profile is cpu, whose model
+    takes minutes.
+    """
+    from course_lib import artifacts, lineage, profile
+    from course_lib.architecture.accounting.formulas import training_flops
+
+    missing = [
+        name for name in lineage.STAGES if not artifacts.folder(lineage.recipe(name)).is_dir()
+    ]
+    if not missing:
+        return
+    p = profile.current()
+    tokens = p.pretrain_steps * p.pretrain_batch_size * p.seq_len
+    flops = training_flops(p.model, p.seq_len, p.seq_len) / p.seq_len * tokens
+    what = (
+        f"profile {p.name}: {', '.join(missing)} not built yet; that is {p.documents:,} documents "
+        f"and {p.pretrain_steps:,} steps of pretraining, {flops:.1e} FLOPs: {flops / 4e13:,.1f} "
+        f"minutes of it at 667 GFLOP/s (two CPU cores), {flops / 2.4e16:,.1f} at 400 TFLOP/s (H100)"
+    )
+    if not build and p.name != "cpu":
+        raise ValueError(f"{what}. Add --build, or first run: course build")
+    console.print(f"{what}. Building:")

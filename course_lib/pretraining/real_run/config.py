@@ -36,6 +36,7 @@ class RunConfig:
     timeout: float = 600.0
     policy: Policy = field(default_factory=Policy)
     device: str = "cpu"
+    validation: Path | None = None  # shards; the loss on them is taken where the run is saved
 
     @property
     def log(self) -> Path:

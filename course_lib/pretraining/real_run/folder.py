@@ -55,8 +55,31 @@ def _owner(out: Path) -> str:
         return "another process has just begun to train here"
 
 
+LINES = {
+    "begun": "begins, ranks: {ranks}",
+    "resumed": "resumed from step {step}, saved by {saved_by} rank(s); ranks: {ranks}",
+    "refused": "{what}",
+    "step": "step {step}: loss {loss}, rate {lr:.2e}, gradient {grad_norm}, {tokens:,} tokens, "
+    "{seconds:.1f} s",
+    "validation": "step {step}: validation loss {loss:.4f} over {tokens:,} tokens",
+    "saved": "saved {name}",
+    "stopped": "asked to stop (signal {signal}): saved, start it again to go on",
+    "done": "done, {tokens:,} tokens",
+}
+
+
+def line_of(event: str, **fields: object) -> str:
+    """An event of the log as a line for whoever watches the run."""
+    shown = {k: f"{v:.4f}" if k in ("loss", "grad_norm") and v else v for k, v in fields.items()}
+    if event == "validation":
+        shown["loss"] = fields["loss"]
+    if event in LINES:
+        return LINES[event].format(**shown)
+    return f"{event}: " + ", ".join(f"{name} {value}" for name, value in fields.items())
+
+
 class RunLog:
-    """One JSON object a line, appended as things happen."""
+    """One JSON object a line, appended as things happen, and told on the way to who watches."""
 
     def __init__(self, path: Path, *, writes: bool = True):
         self.path, self.writes = path, writes
@@ -65,6 +88,7 @@ class RunLog:
         """Append a line. After a kill the last one may be half there: begin a new line first."""
         if not self.writes:
             return
+        print(line_of(**event), flush=True)
         text = json.dumps({"time": round(time.time(), 3), **event}) + "\n"
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):

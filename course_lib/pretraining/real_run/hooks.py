@@ -5,6 +5,7 @@
 ``end`` closes it: what stands between them has it in hand, and fails loudly in any other order.
 """
 
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course_lib.data.mixing.loader import PackedLoader
-from course_lib.data.mixing.packing import IGNORE
+from course_lib.data.mixing.packing import IGNORE, Packed, pack
+from course_lib.data.mixing.shards import Shards
 from course_lib.pretraining.checkpoints.checkpoint import (
     checkpoints,
     latest_valid,
@@ -29,6 +31,7 @@ from course_lib.pretraining.checkpoints.faults import (
     first_broken_parameter,
 )
 from course_lib.pretraining.loop.train import Hooks, StepLog
+from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import Batch, cross_entropy, document_ids
 from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.real_run.config import Exit, RunConfig
@@ -65,6 +68,7 @@ class Run(Hooks):
         self.fault: str | None = None
         self.stopped = False
         self._step: Step | None = None
+        self.validation = held_out(config) if ranks.first else None
 
     @property
     def step(self) -> Step:
@@ -154,6 +158,10 @@ class Run(Hooks):
             seconds = round(time.perf_counter() - began, 3)
             name = step_folder(folder, finished).name
             self.log.write(event="saved", step=finished, name=name, seconds=seconds)
+            if self.validation is not None:
+                loss = validation_loss(model, self.validation, self.feed.shards.eos_id)
+                fields = {"loss": loss.per_token, "tokens": loss.tokens}
+                self.log.write(event="validation", step=finished, **fields)
         self._step = None
         return stop
 
@@ -205,3 +213,20 @@ class Run(Hooks):
             layer = first_broken_layer(model, inputs, document_ids(inputs, self.feed.shards.eos_id))
         gradient = first_broken_parameter(model)
         return layer or (f"gradient of {gradient}" if gradient else None)
+
+
+def held_out(config: RunConfig, most: int = 64) -> Packed | None:
+    """The first ``most`` rows of the validation shards, the same ones at every look.
+
+    Raises ValueError where their vocabulary isn't that of the tokens trained on.
+    """
+    if config.validation is None:
+        return None
+    shards = Shards(config.validation)
+    if shards.vocab_size != config.model.vocab_size:
+        raise ValueError(
+            f"{config.validation} has a vocabulary of {shards.vocab_size}, expected "
+            f"{config.model.vocab_size}, that of {config.tokens}"
+        )
+    documents = itertools.islice(map(shards.__getitem__, range(len(shards))), most * 8)
+    return pack([ids.tolist() for ids in documents], config.seq_len, shards.eos_id)[:most]

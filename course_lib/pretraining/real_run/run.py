@@ -29,6 +29,10 @@ class Command:
             Path | None,
             typer.Option(help="shards of token ids; `course pretrain` without: its own corpus"),
         ] = None,
+        validation: Annotated[
+            Path | None,
+            typer.Option(help="shards to take a loss on at each save; else tokens/validation"),
+        ] = None,
         profile: Annotated[
             str | None, typer.Option(help="cpu, colab, gpu or auto; else COURSE_PROFILE")
         ] = None,
@@ -79,6 +83,7 @@ class Command:
                 timeout=timeout,
                 policy=Policy(nonfinite=nonfinite, spike=spike),
                 device=sizes.device,
+                validation=validation or found_beside(tokens),
             )
         except (ValueError, OSError) as error:
             raise typer.Exit(ended_by(error)) from error
@@ -88,6 +93,12 @@ class Command:
         if self.own_tokens is None:
             raise ValueError("--tokens is missing: expected a folder of shards")
         return self.own_tokens(out / "tokens")
+
+
+def found_beside(tokens: Path) -> Path | None:
+    """The shards in ``tokens/validation``, where there are some."""
+    beside = tokens / "validation"
+    return beside if (beside / "index.json").exists() else None
 
 
 app = typer.Typer(add_completion=False)

@@ -12,6 +12,7 @@ from course_lib.pretraining.real_run.config import Exit, RunConfig
 from course_lib.pretraining.real_run.folder import FolderInUse, RunLog, locked
 from course_lib.pretraining.real_run.hooks import Run
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
+from course_lib.pretraining.real_run.room import require_room
 from course_lib.pretraining.real_run.signals import StopRequest
 
 ENDS = {
@@ -31,6 +32,8 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
     try:
         with StopRequest() as asked:
             ranks = Ranks.join(config.timeout, config.device)
+            sizes = (config.model, config.seq_len, config.train.batch_size)
+            require_room(*sizes, config.device, ranks.size)
             with locked(config.out, ranks):
                 log = RunLog(config.log, writes=ranks.first)
                 feed = feed_of(config, ranks)
