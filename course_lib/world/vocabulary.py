@@ -91,7 +91,7 @@ ATTRIBUTES = (
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """What a world is told with, and how long its documents get. The course's is `Words()`; small
-    ones can be enumerated (`enumeration.py`)."""
+    ones can be enumerated (`studies/data/enumeration.py`)."""
 
     rooms: tuple[str, ...] = ROOMS
     objects: tuple[str, ...] = OBJECTS

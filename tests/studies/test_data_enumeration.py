@@ -4,7 +4,7 @@ from math import log
 
 import pytest
 
-from course_lib.world.enumeration import check, derivations, small_worlds
+from course_lib.studies.data.enumeration import check, derivations, small_worlds
 from course_lib.world.trace import Options, Reader, Sampler
 from course_lib.world.village import KINDS
 

@@ -8,8 +8,8 @@ Two checks that share no sum with the code they look at:
 
 The mass sees an option that is counted twice, left out, free of cost or not renormalised. It
 doesn't see weights that are wrong but sum to 1; the frequencies do, as far as n samples tell. Both
-run the grammar of `documents.py` with few words, so neither sees a table that is wrong in the large
-world alone, nor a habit that isn't what was meant: sampler and score would share it.
+run the grammar of `world/documents.py` with few words, so neither sees a table that is wrong in the
+large world alone, nor a habit that isn't what was meant: sampler and score would share it.
 """
 
 from collections import Counter
