@@ -7,8 +7,11 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+import anyio
 
 from course_lib.deployment.metrics import Metrics
 from course_lib.deployment.protocol import Limits, Refusal
@@ -92,28 +95,43 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"]
+        path, started = scope["path"], False
+        scope["course.arrived"] = time.perf_counter()
         headers = {name.lower(): value for name, value in scope["headers"]}
 
         async def counted(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 self.metrics.answered(path, message["status"])
             await send(message)
 
         try:
             self._check_host(headers.get(b"host", b""))
             self._check_key(path, headers.get(b"authorization", b""))
-            body = await self._read(headers.get(b"content-length"), receive)
-        except Refusal as refusal:
-            self.metrics.refusals.labels(refusal.code).inc()
-            await _send(refusal, counted)
+            with anyio.fail_after(self.limits.body_seconds):
+                body = await self._read(headers.get(b"content-length"), receive)
+        except TimeoutError:
+            await self._refuse(_too_slow(self.limits.body_seconds), counted)
             return
-        await self.app(scope, _replay(body, receive), counted)
+        except Refusal as refusal:
+            await self._refuse(refusal, counted)
+            return
+        try:
+            await self.app(scope, _replay(body, receive), counted)
+        except Exception:
+            if not started:  # the framework answers a crash outside of us, with 500
+                self.metrics.answered(path, 500)
+            raise
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        self.metrics.refusals.labels(refusal.code).inc()
+        await _send(refusal, send)
 
     def _check_host(self, header: bytes) -> None:
         """Refuse a foreign name: else any web site could point its own name at 127.0.0.1 and
         have its visitors' browsers talk to this server (DNS rebinding)."""
-        name = re.sub(r":\d+$", "", header.decode("latin-1"))
+        name = re.sub(r":\d*$", "", header.decode("latin-1")).lower()
         if "*" not in self.hosts and name not in self.hosts:
             raise Refusal(
                 400,
@@ -124,8 +142,10 @@ class Gate:
     def _check_key(self, path: str, header: bytes) -> None:
         if self.api_key is None or path == "/health":
             return
+        scheme, _, key = header.partition(b" ")
         # compare_digest takes the same time wherever the first wrong byte is
-        if not hmac.compare_digest(header, b"Bearer " + self.api_key.encode()):
+        right = hmac.compare_digest(key.strip(b" "), self.api_key.encode())
+        if scheme.lower() != b"bearer" or not right:
             raise Refusal(
                 401,
                 "The API key is missing or wrong. Send it as 'Authorization: Bearer KEY'.",
@@ -150,7 +170,7 @@ class Gate:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return body
+                raise Refusal(400, "The body ended before its length.", code="incomplete_body")
             size += len(message.get("body", b""))
             if size <= most:
                 body += message.get("body", b"")
@@ -172,6 +192,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+def _too_slow(seconds: float) -> Refusal:
+    return Refusal(
+        408,
+        f"The body did not end within {seconds:g} seconds.",
+        code="request_timeout",
+        headers={"Connection": "close"},
+    )
 
 
 async def _send(refusal: Refusal, send: Send) -> None:
