@@ -204,7 +204,9 @@ def _too_slow(seconds: float) -> Refusal:
 
 
 async def _send(refusal: Refusal, send: Send) -> None:
-    headers = {"Content-Type": "application/json"} | refusal.headers
+    body = json.dumps(refusal.body()).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    headers |= refusal.headers
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": json.dumps(refusal.body()).encode()})
+    await send({"type": "http.response.body", "body": body})

@@ -34,6 +34,12 @@ from course_lib.deployment.protocol import (
 
 SERVED_MODEL_NAME = "course-aligned-int8"  # the lineage's stage and its bits
 CODES = {400: "invalid_json", 404: "unknown_url", 405: "method_not_allowed"}
+CRASH = Refusal(
+    500,
+    "The server failed to answer; its log says why.",
+    code="internal_error",
+    kind="server_error",
+)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -141,12 +147,16 @@ class Server:
         if envelope.chat:
             yield _event(envelope.chunk("", None, first=True))
         count = 0
-        async for piece in pieces:
-            count = piece.tokens
-            if piece.text:
-                yield _event(envelope.chunk(piece.text, None))
-            if piece.finish:
-                yield _event(envelope.chunk(None, piece.finish))
+        try:
+            async for piece in pieces:
+                count = piece.tokens
+                if piece.text:
+                    yield _event(envelope.chunk(piece.text, None))
+                if piece.finish:
+                    yield _event(envelope.chunk(None, piece.finish))
+        except Exception:  # the status 200 has left: the reader is told in the stream
+            yield _event(CRASH.body())
+            raise
         if with_usage:
             yield _event(envelope.usage_chunk(usage(prompt, count)))
         yield b"data: [DONE]\n\n"
@@ -257,6 +267,4 @@ def _add_errors(app: FastAPI, server: Server) -> None:
 
     @app.exception_handler(Exception)
     async def crashed(request: Request, _: Exception) -> JSONResponse:
-        message = "The server failed to answer; its log says why."
-        refusal = Refusal(500, message, code="internal_error", kind="server_error")
-        return await refused(request, refusal)
+        return await refused(request, CRASH)

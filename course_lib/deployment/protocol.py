@@ -34,9 +34,9 @@ class Limits:
     running: int = 2
     waiting: int = 8
     connections: int = 256  # open at once
-    header_seconds: float = 5.0  # from the first byte of a request to the end of its headers
-    body_seconds: float = 10.0  # from there to the end of its body
-    seconds: float = 60.0  # for writing the answer
+    header_seconds: int | float = 5.0  # from the first byte of a request to the end of its headers
+    body_seconds: int | float = 10.0  # from there to the end of its body
+    seconds: int | float = 60.0  # for writing the answer
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -99,11 +99,9 @@ def _unicode(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_unicode)]
-# To JSON 5.0 is an integer.
-Whole = Annotated[
-    int, BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
-]
-Tokens = Annotated[Whole, Field(ge=1)]
+# To JSON 5.0 is an integer. It stands last in an Annotated: the document loses what follows it.
+WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
+Tokens = Annotated[int, Field(ge=1), WHOLE]
 Stop = Annotated[Text, Field(min_length=1, max_length=64)]
 
 
@@ -162,12 +160,12 @@ class _Sampling(_Strict):
     max_tokens: Tokens | None = None
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None  # 0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None  # 1
-    seed: Annotated[Whole, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), WHOLE] | None = None
     stop: _either(Stop, Annotated[list[Stop], Field(max_length=4)]) | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Text | None = None
-    n: Annotated[Whole, Field(ge=1, le=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=1), WHOLE] | None = None
     presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
     frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
     logit_bias: only({}) = None
@@ -248,6 +246,8 @@ def refusal_of(error: dict[str, Any]) -> Refusal:
         code = "unsupported_parameter"
     elif kind == "json_invalid":
         message, code, param = "The body is not valid JSON.", "invalid_json", None
+    elif kind == "string_unicode":
+        message = f"{param or 'A name'}: half of a surrogate pair is no text."
     elif param is None:
         message = "The body should be a JSON object, sent as application/json."
     else:
