@@ -131,6 +131,38 @@ def test_text_parts_are_joined(client):
     assert ours.choices[0].message.content == chat(client, max_tokens=9).choices[0].message.content
 
 
+def test_values_that_change_nothing_change_nothing(client):
+    plain = chat(client, max_tokens=9)
+    neutral = chat(
+        client,
+        max_tokens=9,
+        temperature=None,
+        stop=None,
+        stream=False,
+        logprobs=False,
+        response_format={"type": "text"},
+        tool_choice="none",
+        logit_bias={},
+        store=False,
+        extra_body={"tools": None, "metadata": None},
+    )
+    assert neutral.choices == plain.choices
+    again = [*ASK, plain.choices[0].message, {"role": "user", "content": "Who?"}]
+    assert chat(client, messages=again, max_tokens=1).usage.completion_tokens == 1
+
+
+def test_half_of_a_surrogate_pair_is_a_400_by_name(url):
+    for path, field, value in [
+        ("chat/completions", "messages", [{"role": "user", "content": "\ud83d"}]),
+        ("completions", "prompt", "\ud83d"),
+    ]:
+        body = json.dumps({"model": SERVED_MODEL_NAME, field: value})
+        answer = httpx.post(f"{url}/{path}", content=body, headers=headers())
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"].startswith(field)
+        assert "surrogate" in answer.json()["error"]["message"]
+
+
 def test_models(client):
     assert [m.id for m in client.models.list()] == [SERVED_MODEL_NAME]
     assert client.models.retrieve(SERVED_MODEL_NAME).id == SERVED_MODEL_NAME
