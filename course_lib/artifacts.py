@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
@@ -148,9 +149,9 @@ def ensure(recipe: Recipe, progress: Progress | None = None) -> Artifact:
         found = None
     if found:
         return found
+    _check_writable()
     parents = {parent.name: ensure(parent, progress).path for parent in recipe.parents}
     lock = runtime.home() / "locks" / f"{recipe.name}-{recipe.key}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         try:
             found = load(recipe)  # another process may have built it while we waited
@@ -158,6 +159,19 @@ def ensure(recipe: Recipe, progress: Progress | None = None) -> Artifact:
             shutil.rmtree(folder(recipe))
             found = None
         return found or _build(recipe, parents, progress)
+
+
+def _check_writable() -> None:
+    """Raise OSError, before minutes of building, where the store can't take what is built."""
+    for name in ("artifacts", "locks", "work"):
+        room = runtime.home() / name
+        try:
+            room.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=room).close()
+        except OSError as error:
+            raise OSError(
+                f"the store can't be written: {room}: {error.strerror}. COURSE_HOME names another"
+            ) from error
 
 
 def _build(recipe: Recipe, parents: dict[str, Path], progress: Progress) -> Artifact:

@@ -19,10 +19,9 @@ Build = Annotated[bool, typer.Option("--build", help="build the model first, if 
 def chat(build: Build = False):
     """Talk to the course's model in the terminal."""
     from course_lib import lineage
-
-    require_model(build)
     from course_lib.deployment.terminal import chat as talk
 
+    require_model(build)
     kinds = ("fact", "sum", "where", "count")
     examples = tuple(q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds))
     talk(lineage.model("quantized"), lineage.tokenizer(), examples=examples)
@@ -30,7 +29,7 @@ def chat(build: Build = False):
 
 def serve(
     host: Annotated[str, typer.Option(help="0.0.0.0: to other machines, too")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="where to listen")] = 8000,
+    port: Annotated[int, typer.Option(help="where to listen; 0: any free one")] = 8000,
     api_key: Annotated[
         str | None, typer.Option(envvar="COURSE_API_KEY", help="what a client must send")
     ] = None,

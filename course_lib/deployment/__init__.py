@@ -1,7 +1,8 @@
 """From weights to a service: the key-value cache, fewer bits, and a server others can call.
 
 Pages and their code:
-    serving: admission, app, engine, kv_cache, metrics, protocol, quantize, server, timing
+    serving: admission, answers, app, connection, engine, kv_cache, metrics, openapi, protocol,
+        quantize, server, timing
 Shared:
     recipe: the artifact `quantized`
     terminal: `course chat`

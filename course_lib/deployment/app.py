@@ -19,37 +19,28 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
 
 from course_lib.deployment.admission import Gate, Line, Slot
+from course_lib.deployment.answers import Envelope, usage
 from course_lib.deployment.engine import Engine, Piece, Sampling
 from course_lib.deployment.metrics import CONTENT_TYPE, Metrics
+from course_lib.deployment.openapi import ANSWER, ERRORS, KEY, PLAIN
 from course_lib.deployment.protocol import (
-    ERROR_SCHEMA,
     ChatRequest,
     CompletionRequest,
-    Envelope,
     Limits,
     Refusal,
     check_turns,
     refusal_of,
-    usage,
 )
 
 SERVED_MODEL_NAME = "course-aligned-int8"  # the lineage's stage and its bits
+CODES = {400: "invalid_json", 404: "unknown_url", 405: "method_not_allowed"}
+CRASH = Refusal(
+    500,
+    "The server failed to answer; its log says why.",
+    code="internal_error",
+    kind="server_error",
+)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-
-
-# In the API's own description, /openapi.json: how every refusal looks (422, FastAPI's own, is 400).
-ERRORS = {
-    status: {"description": text, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
-    for status, text in (
-        (400, "the request can't be served as it is"),
-        (401, "no key, or a wrong one"),
-        (404, "no such model"),
-        (408, "too slow"),
-        (413, "too large"),
-        (422, "never sent: a wrong field is 400"),
-        (429, "too many at once"),
-    )
-}
 
 
 class Server:
@@ -87,20 +78,20 @@ class Server:
                 code="context_length_exceeded",
                 param=param,
             )
-        wanted = request.token_limit
+        field, wanted = request.token_limit
         most = min(self.limits.max_tokens, room)
         if wanted is not None and wanted > most:
             raise Refusal(
                 400,
-                f"max_tokens is {wanted}; after a prompt of {len(prompt)} tokens at most {most} "
+                f"{field} is {wanted}; after a prompt of {len(prompt)} tokens at most {most} "
                 "are left.",
                 code="context_length_exceeded",
-                param="max_tokens",
+                param=field,
             )
         return Sampling(
             max_tokens=wanted or most,
-            temperature=0.0 if request.temperature is None else request.temperature,
-            top_p=1.0 if request.top_p is None else request.top_p,
+            temperature=request.temperature or 0.0,
+            top_p=request.top_p or 1.0,
             seed=request.seed,
             stops=request.stops,
             chat=isinstance(request, ChatRequest),
@@ -109,10 +100,7 @@ class Server:
     async def timed(
         self, prompt: list[int], sampling: Sampling, arrived: float
     ) -> AsyncIterator[Piece]:
-        """The engine's pieces, each made in a worker thread, with the times booked at the end.
-
-        They count from the request's arrival: to the reader, time in line is waiting too.
-        """
+        """The engine's pieces, each made in a worker thread, with the times booked at the end."""
         first, count = None, 0
         try:
             async for piece in iterate_in_threadpool(self.engine.pieces(prompt, sampling)):
@@ -135,16 +123,15 @@ class Server:
         sampling: Sampling,
     ) -> Response:
         envelope = Envelope.new(self.name, chat=isinstance(request, ChatRequest))
-        arrived = http.scope["arrived"]
+        pieces = self.timed(prompt, sampling, http.scope["course.arrived"])
         slot = await self.line.enter()
         if request.stream:
-            pieces = self.timed(prompt, sampling, arrived)
-            events = self.events(envelope, pieces, len(prompt), request.include_usage)
+            events = self.events(envelope, len(prompt), pieces, request.include_usage)
             return _SlotStream(events, slot, self.limits.seconds)
         try:
             text, piece = "", Piece("", 0, "length")
             with anyio.move_on_after(self.limits.seconds):
-                async for piece in self.timed(prompt, sampling, arrived):
+                async for piece in pieces:
                     text += piece.text
                     if await http.is_disconnected():
                         break
@@ -154,18 +141,22 @@ class Server:
         return JSONResponse(envelope.whole(text, piece.finish or "length", tokens))
 
     async def events(
-        self, envelope: Envelope, pieces: AsyncIterator[Piece], prompt: int, with_usage: bool
+        self, envelope: Envelope, prompt: int, pieces: AsyncIterator[Piece], with_usage: bool
     ) -> AsyncIterator[bytes]:
         """Server-sent events: one `data:` line a chunk, then `data: [DONE]`."""
         if envelope.chat:
             yield _event(envelope.chunk("", None, first=True))
         count = 0
-        async for piece in pieces:
-            count = piece.tokens
-            if piece.text:
-                yield _event(envelope.chunk(piece.text, None))
-            if piece.finish:
-                yield _event(envelope.chunk(None, piece.finish))
+        try:
+            async for piece in pieces:
+                count = piece.tokens
+                if piece.text:
+                    yield _event(envelope.chunk(piece.text, None))
+                if piece.finish:
+                    yield _event(envelope.chunk(None, piece.finish))
+        except Exception:  # the status 200 has left: the reader is told in the stream
+            yield _event(CRASH.body())
+            raise
         if with_usage:
             yield _event(envelope.usage_chunk(usage(prompt, count)))
         yield b"data: [DONE]\n\n"
@@ -202,7 +193,13 @@ def create_app(
 ) -> FastAPI:
     """The web application; `hosts` are the names by which it may be called, or ("*",)."""
     server = Server(engine, limits or Limits(), name)
-    app = FastAPI(title="course", docs_url=None, redoc_url=None, responses=ERRORS)
+    app = FastAPI(
+        title="course",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=ERRORS,
+    )
     app.state.server = server
     app.add_middleware(
         Gate, limits=server.limits, metrics=server.metrics, api_key=api_key, hosts=hosts
@@ -217,20 +214,22 @@ def _add_routes(app: FastAPI, server: Server) -> None:
     async def health() -> dict:
         return {"status": "ok"}
 
-    @app.get("/metrics")
+    @app.get("/metrics", dependencies=KEY, response_class=Response, responses=PLAIN)
     async def metrics() -> Response:
         return Response(server.metrics.text(), media_type=CONTENT_TYPE)
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", dependencies=KEY)
     async def models() -> dict:
         return {"object": "list", "data": [server.card()]}
 
-    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}", dependencies=KEY)
     async def model(name: str) -> dict:
         server.check_model(name)
         return server.card()
 
-    @app.post("/v1/chat/completions")
+    answer = {"dependencies": KEY, "response_class": Response, "responses": ANSWER}
+
+    @app.post("/v1/chat/completions", **answer)
     async def chat(http: Request, request: ChatRequest) -> Response:
         server.check_model(request.model)
         check_turns(request.messages)
@@ -239,7 +238,7 @@ def _add_routes(app: FastAPI, server: Server) -> None:
         sampling = server.sampling(request, prompt, "messages")
         return await server.respond(http, request, prompt, sampling)
 
-    @app.post("/v1/completions")
+    @app.post("/v1/completions", **answer)
     async def complete(http: Request, request: CompletionRequest) -> Response:
         server.check_model(request.model)
         prompt = server.engine.text_prompt(request.prompt)
@@ -257,13 +256,15 @@ def _add_errors(app: FastAPI, server: Server) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = error.errors()  # of a union's branches; ours, where there is one, says more
-        ours = [one for one in found if one["type"] == "value_error"]
-        return await refused(request, refusal_of([*ours, *found][0]))
+        return await refused(request, refusal_of(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         message = f"{request.method} {request.url.path}: {error.detail}."
-        code = {404: "unknown_url", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        code = CODES.get(error.status_code, "http_error")
         refusal = Refusal(error.status_code, message, code=code, headers=dict(error.headers or {}))
         return await refused(request, refusal)
+
+    @app.exception_handler(Exception)
+    async def crashed(request: Request, _: Exception) -> JSONResponse:
+        return await refused(request, CRASH)

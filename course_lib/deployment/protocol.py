@@ -1,19 +1,27 @@
-"""The part of OpenAI's wire format that our server speaks: requests in, objects and errors out.
+"""The part of OpenAI's wire format that our server takes: requests in, refusals out.
 
 A field that we do not honour is refused by name, never ignored: a client that asks for `tools`
-and gets an answer without them would be wrong in silence. Fields that many clients always send
-are accepted at the value that changes nothing (`n: 1`, `tool_choice: "none"`), and so is null.
+and gets an answer without them would be wrong in silence. Such a field is accepted at the values
+that change nothing, since many clients always send it (`only`), and so is null for every field
+that may be left out. What is accepted is what `/openapi.json` says; it can't say that turns
+alternate, that text is Unicode, and how many tokens fit.
 """
 
-import re
-import time
-import uuid
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-
-from course_lib.data.sources.unsafe_text import FLAWS
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,40 +33,18 @@ class Limits:
     max_tokens: int = 256
     running: int = 2
     waiting: int = 8
-    seconds: float = 60.0  # of an answer
-    read_seconds: float = 20.0  # of a request's body
+    connections: int = 256  # open at once
+    header_seconds: int | float = 5.0  # from the first byte of a request to the end of its headers
+    body_seconds: int | float = 10.0  # from there to the end of its body
+    seconds: int | float = 60.0  # for writing the answer
 
     def __post_init__(self) -> None:
-        for name in (
-            "body_bytes",
-            "prompt_tokens",
-            "max_tokens",
-            "running",
-            "seconds",
-            "read_seconds",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Limits.{name} must be positive, got {getattr(self, name)}")
-        if self.waiting < 0:
-            raise ValueError(f"Limits.waiting must be 0 or more, got {self.waiting}")
-
-
-ERROR_SCHEMA = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-                "code": {"type": "string"},
-            },
-        }
-    },
-}
+        for name, value in vars(self).items():
+            if name == "waiting":
+                if not 0 <= value < float("inf"):
+                    raise ValueError(f"Limits.waiting must be 0 or more, got {value}")
+            elif not 0 < value < float("inf"):
+                raise ValueError(f"Limits.{name} must be positive, got {value}")
 
 
 class Refusal(Exception):
@@ -79,49 +65,84 @@ class Refusal(Exception):
         self.kind, self.headers = kind, headers or {}
 
     def body(self) -> dict[str, Any]:
-        def plain(text: str | None) -> str | None:  # the client's words, which may be no UTF-8
-            return text and text.encode("utf-8", "backslashreplace").decode()
-
         return {
             "error": {
-                "message": plain(self.message),
+                "message": self.message,
                 "type": self.kind,
-                "param": plain(self.param),
+                "param": self.param,
                 "code": self.code,
             }
         }
 
 
-def _encodable(text: str) -> str:
-    """Half a character (a lone surrogate, as "\\ud83d" in JSON) is no text: UTF-8 can't hold it."""
-    if flaw := FLAWS["lone surrogate"].search(text):
-        raise ValueError(f"a lone surrogate U+{ord(flaw[0]):04X} at character {flaw.start()}")
+def only(*values: Any) -> Any:
+    """The type of a field that we don't honour: these values, which change nothing, or null."""
+
+    def check(value: Any) -> Any:
+        # in Python True == 1, in JSON it isn't
+        if not any(isinstance(value, bool) == isinstance(v, bool) and value == v for v in values):
+            raise PydanticCustomError("only", "", {"values": [*values, None]})
+        return value
+
+    schema = WithJsonSchema({"enum": [*values, None]})
+    return Annotated[Any, AfterValidator(lambda v: v if v is None else check(v)), schema]
+
+
+def _unicode(text: str) -> str:
+    """Refuse half of a pair: JSON can write "\\ud83d" alone, but no character is encoded so."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("ascii", "backslashreplace").decode()
+        raise PydanticCustomError("unicode", f"{half} is half of a surrogate pair") from error
     return text
 
 
-Text = Annotated[str, AfterValidator(_encodable)]
+Text = Annotated[str, AfterValidator(_unicode)]
+# To JSON 5.0 is an integer. It stands last in an Annotated: the document loses what follows it.
+WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
+Tokens = Annotated[int, Field(ge=1), WHOLE]
+Stop = Annotated[Text, Field(min_length=1, max_length=64)]
+
+
+def _shape(value: Any) -> str:
+    return "<list>" if isinstance(value, list) else "<text>"
+
+
+def _either(one: Any, many: Any) -> Any:
+    """One text, or a list: an error names what is wrong with the one that was sent."""
+    return Annotated[
+        Annotated[one, Tag("<text>")] | Annotated[many, Tag("<list>")], Discriminator(_shape)
+    ]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _text_part(kind: Any) -> Any:
+    if isinstance(kind, str) and kind != "text":
+        name = _unicode(kind)[:40]
+        raise PydanticCustomError("part", f"this model reads text; a part {name!r} can't be read")
+    return kind
 
 
 class TextPart(_Strict):
-    type: Literal["text"]
+    type: Annotated[Literal["text"], BeforeValidator(_text_part)]
     text: Text
-
-    @field_validator("type", mode="before")
-    @classmethod
-    def _text_alone(cls, kind: Any) -> Any:
-        if kind != "text":
-            raise ValueError(f"this server reads text alone, no part of type {kind!r}")
-        return kind
 
 
 class Message(_Strict):
+    """One turn; the fields that only an answer of another server fills are null, as ours has."""
+
     role: Literal["user", "assistant"]
-    content: Text | list[TextPart]
+    content: _either(Text, list[TextPart])
     name: Text | None = None
+    refusal: only() = None
+    audio: only() = None
+    annotations: only([]) = None
+    function_call: only() = None
+    tool_calls: only() = None
 
     @property
     def text(self) -> str:
@@ -131,35 +152,23 @@ class Message(_Strict):
 
 class StreamOptions(_Strict):
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
-
-
-class TextFormat(_Strict):
-    type: Literal["text"]
-
-
-Stop = Annotated[Text, Field(min_length=1, max_length=64)]
-Empty = Annotated[dict[str, Any], Field(max_length=0)]
+    include_obfuscation: only(False) = None
 
 
 class _Sampling(_Strict):
     model: Text
-    max_tokens: int | None = Field(default=None, ge=1)
-    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
-    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
-    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
-    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    max_tokens: Tokens | None = None
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None  # 0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None  # 1
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63), WHOLE] | None = None
+    stop: _either(Stop, Annotated[list[Stop], Field(max_length=4)]) | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: Text | None = None
-    # What changes nothing, for clients that always send it.
-    n: Literal[1] | None = None
-    presence_penalty: Literal[0] | None = None
-    frequency_penalty: Literal[0] | None = None
-    logit_bias: Empty | None = None
-    metadata: Empty | None = None
-    store: Literal[False] | None = None
-    service_tier: Literal["auto", "default"] | None = None
+    n: Annotated[int, Field(ge=1, le=1), WHOLE] | None = None
+    presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
+    logit_bias: only({}) = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -174,53 +183,75 @@ class _Sampling(_Strict):
 
 class ChatRequest(_Sampling):
     messages: list[Message] = Field(min_length=1, max_length=64)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
-    logprobs: Literal[False] | None = None
-    top_logprobs: None = None
-    response_format: TextFormat | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
-    tool_choice: Literal["none"] | None = None
-    parallel_tool_calls: bool | None = None
-    modalities: Annotated[list[Literal["text"]], Field(min_length=1, max_length=1)] | None = None
+    max_completion_tokens: Tokens | None = None
+    logprobs: only(False) = None
+    top_logprobs: only(0) = None
+    response_format: only({"type": "text"}) = None
+    modalities: only(["text"]) = None
+    tools: only() = None
+    tool_choice: only("none") = None
+    parallel_tool_calls: bool | None = None  # there are no tools to call
+    functions: only() = None
+    function_call: only("none") = None
+    audio: only() = None
+    prediction: only() = None
+    web_search_options: only() = None
+    moderation: only() = None
+    reasoning_effort: only("none") = None
+    verbosity: only("medium") = None
+    store: only(False) = None
+    metadata: only({}) = None
+    service_tier: only("auto", "default") = None
+    safety_identifier: Text | None = None  # these two name a user and a prompt, as `user` does
+    prompt_cache_key: Text | None = None
+    prompt_cache_options: only() = None
+    prompt_cache_retention: only() = None
 
     @property
-    def token_limit(self) -> int | None:
-        return self.max_completion_tokens or self.max_tokens
+    def token_limit(self) -> tuple[str, int | None]:
+        """The field that says how long the answer may be, and what it says."""
+        if self.max_completion_tokens is None:
+            return "max_tokens", self.max_tokens
+        if self.max_tokens not in (None, self.max_completion_tokens):
+            message = "max_tokens and max_completion_tokens differ; send one of them."
+            raise Refusal(400, message, code="invalid_value", param="max_tokens")
+        return "max_completion_tokens", self.max_completion_tokens
 
 
 class CompletionRequest(_Sampling):
     prompt: Text
-    echo: Literal[False] | None = None
-    best_of: Literal[1] | None = None
-    suffix: Literal[""] | None = None
-    logprobs: None = None
+    echo: only(False) = None
+    best_of: only(1) = None
+    logprobs: only() = None
+    suffix: only("") = None
 
     @property
-    def token_limit(self) -> int | None:
-        return self.max_tokens
-
-
-# Fields that are known, so that the value that changes nothing passes, and are not honoured.
-UNSUPPORTED = frozenset({"tools", "tool_choice", "logprobs", "top_logprobs", "response_format"}) | {
-    *("logit_bias", "metadata", "store", "service_tier", "modalities", "suffix", "best_of", "echo")
-}
+    def token_limit(self) -> tuple[str, int | None]:
+        """The field that says how long the answer may be, and what it says."""
+        return "max_tokens", self.max_tokens
 
 
 def refusal_of(error: dict[str, Any]) -> Refusal:
     """One of pydantic's validation errors as a 400 that names the field."""
-    # pydantic also names the branch of a union ("str", "list[…]"), which is no field of the client
-    path = [p for p in error["loc"] if p not in ("body", "str") and not re.search(r"\[|-", str(p))]
-    param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".") or None
-    if error["type"] == "extra_forbidden" or (path and path[0] in UNSUPPORTED):
-        known = (
-            "" if error["type"] == "extra_forbidden" else ", only the value that changes nothing"
-        )
-        message = f"This server does not support the field {param!r}{known}."
+    path = [p for p in error["loc"][1:] if p not in ("<text>", "<list>")]
+    param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")[:200]
+    param = param.encode("utf-8", "backslashreplace").decode() or None
+    code, kind = "invalid_value", error["type"]
+    if kind == "extra_forbidden" or (kind == "only" and error["ctx"]["values"] == [None]):
+        message = f"This server does not support the field {param!r}."
         code = "unsupported_parameter"
-    elif error["type"] == "json_invalid":
+    elif kind == "only":
+        values = " or ".join(json.dumps(value) for value in error["ctx"]["values"])
+        message = f"This server supports the field {param!r} only as {values}."
+        code = "unsupported_parameter"
+    elif kind == "json_invalid":
         message, code, param = "The body is not valid JSON.", "invalid_json", None
+    elif kind == "string_unicode":
+        message = f"{param or 'A name'}: half of a surrogate pair is no text."
+    elif param is None:
+        message = "The body should be a JSON object, sent as application/json."
     else:
-        message, code = f"{param or 'The body'}: {error['msg']}.", "invalid_value"
+        message = f"{param}: {error['msg']}."
     return Refusal(400, message, code=code, param=param)
 
 
@@ -243,53 +274,3 @@ def check_turns(messages: list[Message]) -> None:
             code="invalid_value",
             param=f"messages[{len(messages) - 1}].role",
         )
-
-
-def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """Builds the objects of one answer, which all share an id, a time and the model's name."""
-
-    model: str
-    chat: bool
-    id: str
-    created: int
-
-    @classmethod
-    def new(cls, model: str, *, chat: bool) -> "Envelope":
-        prefix = "chatcmpl" if chat else "cmpl"
-        return cls(model, chat, f"{prefix}-{uuid.uuid4().hex[:24]}", int(time.time()))
-
-    def whole(self, text: str, finish: str, tokens: dict[str, int]) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text}
-        content = {"message": message} if self.chat else {"text": text}
-        return self._wrap(content, finish, chunk=False) | {"usage": tokens}
-
-    def chunk(self, text: str | None, finish: str | None, *, first: bool = False) -> dict[str, Any]:
-        if not self.chat:
-            return self._wrap({"text": text or ""}, finish, chunk=True)
-        delta: dict[str, Any] = {"role": "assistant"} if first else {}
-        if text is not None:
-            delta["content"] = text
-        return self._wrap({"delta": delta}, finish, chunk=True)
-
-    def usage_chunk(self, tokens: dict[str, int]) -> dict[str, Any]:
-        return self._wrap(None, None, chunk=True) | {"usage": tokens}
-
-    def _wrap(self, content: dict | None, finish: str | None, *, chunk: bool) -> dict[str, Any]:
-        kind = "chat.completion" if self.chat else "text_completion"
-        choice = {"index": 0, "logprobs": None, "finish_reason": finish}
-        return {
-            "id": self.id,
-            "object": f"{kind}.chunk" if chunk and self.chat else kind,
-            "created": self.created,
-            "model": self.model,
-            "choices": [] if content is None else [choice | content],
-        }

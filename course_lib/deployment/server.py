@@ -4,10 +4,12 @@ Loopback by default. On any other address a key is required, since everyone who 
 port can use the machine.
 """
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import ip_address
 
 import uvicorn
@@ -16,8 +18,8 @@ from fastapi import FastAPI
 from course_lib.architecture.decoder import Decoder
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.app import LOOPBACK, SERVED_MODEL_NAME, create_app
+from course_lib.deployment.connection import Connection
 from course_lib.deployment.engine import Engine
-from course_lib.deployment.patience import PatientProtocol
 from course_lib.deployment.protocol import Limits
 
 
@@ -26,7 +28,30 @@ def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
+
+
+def check_address(host: str, port: int, api_key: str | None) -> None:
+    """Raise ValueError or OSError where `serve` would: before a model is built for it."""
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port is {port}, expected 1 to 65535, or 0 for any free one")
+    if api_key is not None and not re.fullmatch(r"[!-~]+", api_key):
+        raise ValueError("the API key is empty or has other characters than visible ASCII")
+    if not is_loopback(host) and not api_key:
+        raise ValueError(
+            f"host={host!r} can be reached from outside: set an API key (--api-key, or "
+            "COURSE_API_KEY)"
+        )
+    _listen(host, port).close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise OSError(f"cannot listen on host={host!r}, port={port}: {why}") from error
 
 
 def serve(
@@ -40,35 +65,17 @@ def serve(
 ) -> None:
     """Serve the model, where it is, until Ctrl-C or SIGTERM; answers under way are finished first.
 
-    Raises ValueError for a public address without a key and for a port that is none, OSError for
-    an address that can't be had. The address is printed once it is ours.
+    Raises ValueError for a public address without a key or an impossible port, and OSError where
+    the port can't be had.
     """
     check_address(host, port, api_key)
-    with listening(host, port) as listener:
-        engine = Engine(model, tokenizer)
-        hosts = LOOPBACK if is_loopback(host) else ("*",)
-        app = create_app(engine, limits=limits, api_key=api_key, hosts=hosts)
-        place = f"[{host}]" if ":" in host else host
-        url = f"http://{place}:{listener.getsockname()[1]}/v1"
+    name = f"[{host}]" if ":" in host else host
+    hosts = (*LOOPBACK, name.lower()) if is_loopback(host) else ("*",)
+    app = create_app(Engine(model, tokenizer), limits=limits, api_key=api_key, hosts=hosts)
+    with _listen(host, port) as listener:
+        url = f"http://{name}:{listener.getsockname()[1]}/v1"
         print(f"model {SERVED_MODEL_NAME!r} at {url} (Ctrl-C ends it)", flush=True)
         uvicorn.Server(_config(app)).run([listener])
-
-
-def check_address(host: str, port: int, api_key: str | None) -> None:
-    """Raise ValueError where no server may or can stand, before a model is built or loaded."""
-    if not is_loopback(host) and not api_key:
-        raise ValueError(f"host={host!r} can be reached from outside: set an API key")
-    if not 0 <= port <= 65_535:
-        raise ValueError(f"port={port}: expected 1 to 65535, or 0 for a free one")
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises OSError that names the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise OSError(error.errno, f"{host}:{port} can't be had: {error.strerror}") from error
 
 
 @contextmanager
@@ -80,7 +87,7 @@ def running(app: FastAPI, *, port: int = 0) -> Iterator[str]:
 
     Port 0 lets the system choose a free one.
     """
-    listener = listening("127.0.0.1", port)
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(_config(app))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
@@ -97,11 +104,12 @@ def running(app: FastAPI, *, port: int = 0) -> Iterator[str]:
 
 
 def _config(app: FastAPI) -> uvicorn.Config:
+    server = app.state.server
     return uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=partial(Connection, limits=server.limits, metrics=server.metrics),
+        ws="none",  # a WebSocket would come in beside the checks
         log_level="warning",
         timeout_graceful_shutdown=20,
-        limit_concurrency=256,  # open connections; past it uvicorn answers 503 by itself
         server_header=False,
     )

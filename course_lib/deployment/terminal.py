@@ -63,7 +63,8 @@ def chat(
         elif line == "/again" and last:
             _answer(console, engine, last, WARM)
         elif line.startswith("/"):
-            console.print(f"There is no command {escape(line)} here now; /help lists them.")
+            name = escape(line.encode("utf-8", "backslashreplace").decode())
+            console.print(f"There is no command {name} here now; /help lists them.")
         elif line:
             last = line
             _answer(console, engine, line, PLAIN)
@@ -91,8 +92,12 @@ def _next_line(console: Console, source: TextIOBase, talking: bool) -> str | Non
 
 
 def _answer(console: Console, engine: Engine, question: str, sampling: Sampling) -> None:
-    """Print the answer as it is written. A question that is too long is refused in words."""
-    prompt = engine.chat_prompt([{"role": "user", "content": question}])
+    """Print the answer as it is written. What can't be read is refused in words."""
+    try:
+        prompt = engine.chat_prompt([{"role": "user", "content": question}])
+    except UnicodeEncodeError as error:  # a terminal that speaks another code than it says
+        console.print(f"Character {error.start + 1} of this line is no text; send UTF-8.")
+        return
     if len(prompt) >= engine.max_seq:
         most = engine.max_seq - 1
         console.print(f"That is {len(prompt)} tokens; this model reads {most} at most.")

@@ -6,7 +6,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from course_lib import artifacts, experiments
+from course_lib import artifacts, experiments, lineage
 from course_lib.cli.main import app
 
 runner = CliRunner()
@@ -35,6 +35,50 @@ def test_an_error_of_the_system_names_its_file(tmp_path):
     result = runner.invoke(app, command, env={"COLUMNS": "20"})
     assert result.exit_code == 2
     assert str(roster) in result.stderr, "whole, however narrow the terminal is"
+
+
+@pytest.mark.parametrize("command", ["chat", "serve"])
+def test_a_store_that_cannot_be_written_is_named_before_anything_is_built(
+    monkeypatch, tmp_path, command
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
+    lineage.artifact.cache_clear()
+    port = ["--port", "0"] if command == "serve" else []
+    result = runner.invoke(app, [command, *port], env=WIDE)
+    assert result.exit_code == 2
+    assert f"the store can't be written: {tmp_path}/file" in result.stderr
+    assert "COURSE_HOME" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["chat", "serve", "build"])
+def test_a_wrong_profile_is_one_sentence(monkeypatch, command):
+    monkeypatch.setenv("COURSE_PROFILE", "huge")
+    lineage.recipes.cache_clear()
+    lineage.artifact.cache_clear()
+    port = ["--port", "0"] if command == "serve" else []
+    result = runner.invoke(app, [command, *port], env=WIDE)
+    assert result.exit_code == 2
+    expected = "profile 'huge': expected one of cpu, colab, gpu, auto (COURSE_PROFILE)"
+    assert result.stderr.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (["--port", "99999"], "port is 99999"),
+        (["--port", "-1"], "port is -1"),
+        (["--host", "0.0.0.0"], "set an API key (--api-key, or COURSE_API_KEY)"),
+        (["--host", "::"], "set an API key"),
+        (["--host", "a.invalid", "--api-key", "k", "--port", "0"], "cannot listen on host="),
+        (["--port", "0", "--api-key", ""], "the API key is empty"),
+    ],
+)
+def test_serve_says_what_is_wrong_before_it_loads_a_model(monkeypatch, options, named):
+    monkeypatch.setattr(lineage, "model", failing(RuntimeError("too late")))
+    result = runner.invoke(app, ["serve", *options], env=WIDE)
+    assert result.exit_code == 2
+    assert named in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):

@@ -1,6 +1,8 @@
 """The server as its clients see it: the official `openai` client, and bad manners over raw HTTP."""
 
+import dataclasses
 import json
+import re
 import socket
 import threading
 import time
@@ -8,11 +10,13 @@ import time
 import httpx
 import openai
 import pytest
+import uvicorn
+from starlette.testclient import TestClient
 
 from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.protocol import Limits
-from course_lib.deployment.server import is_loopback, running, serve
+from course_lib.deployment.server import check_address, is_loopback, running, serve
 
 KEY = "secret"
 ASK = [{"role": "user", "content": "Where does Baben live?"}]
@@ -127,6 +131,38 @@ def test_text_parts_are_joined(client):
     assert ours.choices[0].message.content == chat(client, max_tokens=9).choices[0].message.content
 
 
+def test_values_that_change_nothing_change_nothing(client):
+    plain = chat(client, max_tokens=9)
+    neutral = chat(
+        client,
+        max_tokens=9,
+        temperature=None,
+        stop=None,
+        stream=False,
+        logprobs=False,
+        response_format={"type": "text"},
+        tool_choice="none",
+        logit_bias={},
+        store=False,
+        extra_body={"tools": None, "metadata": None},
+    )
+    assert neutral.choices == plain.choices
+    again = [*ASK, plain.choices[0].message, {"role": "user", "content": "Who?"}]
+    assert chat(client, messages=again, max_tokens=1).usage.completion_tokens == 1
+
+
+def test_half_of_a_surrogate_pair_is_a_400_by_name(url):
+    for path, field, value in [
+        ("chat/completions", "messages", [{"role": "user", "content": "\ud83d"}]),
+        ("completions", "prompt", "\ud83d"),
+    ]:
+        body = json.dumps({"model": SERVED_MODEL_NAME, field: value})
+        answer = httpx.post(f"{url}/{path}", content=body, headers=headers())
+        assert answer.status_code == 400
+        assert answer.json()["error"]["param"].startswith(field)
+        assert "surrogate" in answer.json()["error"]["message"]
+
+
 def test_models(client):
     assert [m.id for m in client.models.list()] == [SERVED_MODEL_NAME]
     assert client.models.retrieve(SERVED_MODEL_NAME).id == SERVED_MODEL_NAME
@@ -135,7 +171,7 @@ def test_models(client):
 
 
 BAD = [
-    ({"tools": [{"type": "function"}]}, 400, "unsupported_parameter", "tools"),
+    ({"tools": []}, 400, "unsupported_parameter", "tools"),
     ({"n": 2}, 400, "invalid_value", "n"),
     ({"temperature": 2.5}, 400, "invalid_value", "temperature"),
     ({"top_p": 0}, 400, "invalid_value", "top_p"),
@@ -206,17 +242,25 @@ def test_body_without_a_length_is_cut_off(url):
 def test_key_is_needed_everywhere_but_for_health(url):
     root = url.removesuffix("/v1")
     for path in ("/v1/models", "/v1/chat/completions", "/metrics", "/nowhere"):
-        for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
+        for value in ("", "Bearer wrong", KEY, f"Basic {KEY}", "Bearer", f"Bearer{KEY}"):
+            wrong = {"Authorization": value} if value else {}
             answer = httpx.request("GET", root + path, headers=wrong)
             assert answer.status_code == 401
             assert answer.json()["error"]["code"] == "invalid_api_key"
     assert httpx.get(root + "/health").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer  "])
+def test_the_scheme_of_a_key_may_be_written_in_any_case(url, scheme):
+    answer = httpx.get(f"{url}/models", headers={"Authorization": scheme + KEY})
+    assert answer.status_code == 200
+
+
 def test_foreign_host_names_are_refused(url):
     answer = httpx.get(f"{url}/models", headers=headers(host="evil.example:80"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_host")
-    assert httpx.get(f"{url}/models", headers=headers(host="localhost:1")).status_code == 200
+    for known in ("localhost:1", "LOCALHOST", "LocalHost:80", "127.0.0.1", "[::1]:8000"):
+        assert httpx.get(f"{url}/models", headers=headers(host=known)).status_code == 200
 
 
 def test_unknown_paths_and_methods(url):
@@ -228,6 +272,13 @@ def test_unknown_paths_and_methods(url):
 def test_no_documentation_page_that_asks_the_network(url):
     for path in ("/docs", "/redoc"):
         assert httpx.get(url.removesuffix("/v1") + path, headers=headers()).status_code == 404
+
+
+def test_the_interface_is_described(url):
+    address = url.removesuffix("/v1") + "/openapi.json"
+    assert httpx.get(address).status_code == 401
+    paths = httpx.get(address, headers=headers()).json()["paths"]
+    assert {"/v1/chat/completions", "/v1/completions", "/v1/models", "/metrics"} <= set(paths)
 
 
 def test_a_full_line_says_429_and_recovers(url, client, engine):
@@ -305,6 +356,49 @@ def test_crashes_stay_inside(engine, monkeypatch):
         assert answer.json()["error"]["type"] == "server_error"
         assert "secret" not in answer.text
         assert metric(url, "course_running ") == 0
+        line = 'course_requests_total{endpoint="/v1/chat/completions",status="500"}'
+        assert metric(url, line) == 1
+        assert metric(url, 'course_refusals_total{code="internal_error"}') == 1
+
+
+def test_a_crash_in_the_middle_of_a_stream_is_told(engine, monkeypatch):
+    def broken(self, prompt, sampling):
+        yield from super(SlowEngine, self).tokens(
+            prompt, dataclasses.replace(sampling, max_tokens=2)
+        )
+        raise RuntimeError("path /secret/weights")
+
+    monkeypatch.setattr(SlowEngine, "tokens", broken)
+    with running(create_app(engine)) as url, _client(url) as client:
+        with pytest.raises(openai.APIError, match="failed to answer"):
+            list(chat(client, stream=True))
+        wait_until(lambda: metric(url, 'course_refusals_total{code="internal_error"}') == 1)
+
+
+def test_the_time_in_line_is_part_of_the_latency(engine, monkeypatch):
+    """One place, two readers: what the first one waits for, the second one waits for, too."""
+    go, seconds = threading.Event(), 0.5
+
+    def held(self, prompt, sampling):
+        go.wait(60)
+        yield from Engine.tokens(self, prompt, sampling)
+
+    monkeypatch.setattr(SlowEngine, "tokens", held)
+    with running(create_app(engine, limits=Limits(running=1, waiting=1))) as url:
+        readers = [
+            threading.Thread(target=lambda: list(chat(_client(url), stream=True, max_tokens=2)))
+            for _ in range(2)
+        ]
+        for reader in readers:
+            reader.start()
+        wait_until(lambda: metric(url, "course_waiting ") == 1)
+        time.sleep(seconds)
+        go.set()
+        for reader in readers:
+            reader.join(60)
+        wait_until(lambda: metric(url, "course_request_seconds_count") == 2)
+        for name in ("first_token", "request"):
+            assert metric(url, f"course_{name}_seconds_sum") > 2 * seconds
 
 
 def test_metrics_count_tokens(url, client):
@@ -336,7 +430,52 @@ def test_the_port_is_free_after_the_block(engine):
 def test_a_public_address_needs_a_key(model, tokenizer):
     with pytest.raises(ValueError, match="0.0.0.0"):
         serve(model, tokenizer, host="0.0.0.0")
-    assert is_loopback("::1") and is_loopback("localhost") and not is_loopback("example.org")
+    assert is_loopback("::1") and is_loopback("LocalHost") and not is_loopback("example.org")
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_is_none_is_named(model, tokenizer, port):
+    with pytest.raises(ValueError, match=f"port is {port}, expected 1 to 65535"):
+        serve(model, tokenizer, port=port)
+
+
+@pytest.mark.parametrize("key", ["", " ", "two words", "schl\u00fcssel", "line\n"])
+def test_a_key_that_no_header_can_carry_is_refused(key):
+    with pytest.raises(ValueError, match="API key"):
+        check_address("127.0.0.1", 0, key)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 300, "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_named(host):
+    with pytest.raises(OSError, match=f"cannot listen on host='{host}', port=0: "):
+        check_address(host, 0, KEY)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_the_address_is_printed_once_it_answers(engine, monkeypatch, capsys, host):
+    """Whoever reads the line can connect, and is known by the name in it."""
+    asked = {}
+
+    def run(server, sockets):
+        url = re.search(r"http://\S+", capsys.readouterr().out)[0]
+        asked["url"] = url
+        asked["port"] = sockets[0].getsockname()[1]
+        socket.create_connection(sockets[0].getsockname()[:2], timeout=5).close()
+        with TestClient(server.config.app, base_url=url) as client:
+            asked["status"] = client.get("/models").status_code
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    serve(engine.model, engine.tokenizer, host=host, port=0)
+    assert asked["status"] == 200
+    assert asked["url"].endswith(f":{asked['port']}/v1")
+
+
+def test_a_port_that_is_taken_is_said_and_no_address_printed(engine, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"port={port}: Address already in use"):
+            serve(engine.model, engine.tokenizer, port=port)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("field, value", [("running", 0), ("waiting", -1), ("seconds", 0.0)])

@@ -60,6 +60,13 @@ def test_a_long_question_is_refused_in_words(folder, tokenizer):
     assert "this model reads 127 at most" in talk(folder, tokenizer, io.StringIO("x" * 300 + "\n"))
 
 
+def test_a_line_that_is_no_text_is_refused_in_words_and_the_next_is_answered(folder, tokenizer):
+    lines = talk(folder, tokenizer, io.StringIO(f"Hi \udcff\n/\udcff\n{QUESTION}\n")).splitlines()
+    assert lines[0].startswith("Character ") and lines[0].endswith("is no text; send UTF-8.")
+    assert "There is no command /\\udcff" in lines[1]
+    assert len(lines) == 3 and lines[2]
+
+
 def test_markup_in_an_answer_is_shown_as_it_is(folder, tokenizer):
     assert "/[b]" in talk(folder, tokenizer, io.StringIO("/[b]\n"))
 

@@ -39,7 +39,9 @@ def filter_logits(
         ordered, index = logits.sort(dim=-1, descending=True)
         probabilities = ordered.softmax(-1)
         before = probabilities.cumsum(-1) - probabilities  # mass of the more likely ones
-        dropped = (before >= top_p).scatter(-1, index, before >= top_p)
+        beyond = before >= top_p
+        beyond[..., 0] = False  # the likeliest stays, however small p is
+        dropped = beyond.scatter(-1, index, beyond)
         logits = logits.masked_fill(dropped, float("-inf"))
     return logits
 
