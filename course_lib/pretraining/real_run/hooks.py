@@ -68,7 +68,7 @@ class Run(Hooks):
         self.fault: str | None = None
         self.stopped = False
         self._step: Step | None = None
-        self.validation = held_out(config) if ranks.first else None
+        self.validation = held_out(config)  # on every rank, so that all refuse it alike
 
     @property
     def step(self) -> Step:

@@ -29,6 +29,7 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
     Each line needs what those before it made: the lock its ranks, the log its lock, the hooks all
     of them. ``hooks`` may be a class that does more.
     """
+    ranks = None
     try:
         with StopRequest() as asked:
             ranks = Ranks.join(config.timeout, config.device)
@@ -52,6 +53,8 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
             ranks.leave()
         return _say(code, around.fault) if around.fault else code
     except tuple(ENDS) as error:
+        if ranks is not None and not isinstance(error, LostRank):
+            ranks.leave()  # a process that ends inside a group is aborted, whatever its exit code
         return ended_by(error)
 
 
