@@ -63,7 +63,16 @@ class CheckReport:
             said.append((False, str(first)[2:]))
         if self.mistake:
             said.append((False, f"This looks familiar\n    {self.mistake}"))
+        elif good and total - good:
+            holds, fails = (self._named(passed) for passed in (True, False))
+            said.append((False, f"What holds already\n    Right: {holds}.\n    Wrong: {fails}."))
         return said
+
+    def _named(self, passed: bool, most: int = 4) -> str:
+        """The tests that hold, or don't, by what they try: each once, the first few."""
+        named = list(dict.fromkeys(f.what for f in self.findings if f.passed == passed))
+        rest = f"; and {len(named) - most} more" if len(named) > most else ""
+        return "; ".join(named[:most]) + rest
 
     def __str__(self) -> str:
         lines = [(self.passed, self.title), *self.lines()]

@@ -81,6 +81,12 @@ def difference(got: Any, want: Any) -> str:
     """In which way this is not what was expected; the first thing to look at comes first."""
     if got is None and want is not None:
         return "Your function returned None: is there a `return`?"
+    return _apart(got, want)
+
+
+def _apart(got: Any, want: Any) -> str:
+    if got is None and want is not None:
+        return f"there is None, expected {describe(want)}."
     if isinstance(want, Tensor):
         return _difference_of_tensors(got, want)
     if isinstance(want, Mapping) and isinstance(got, Mapping):
@@ -128,7 +134,7 @@ def _difference_of_mappings(got: Mapping, want: Mapping) -> str:
     at = next((key for key in want if not close(got[key], want[key])), None)
     if at is None:
         return f"You have {describe(got)}, expected {describe(want)}."
-    return f"At {at!r}: " + difference(got[at], want[at])
+    return f"At {at!r}: " + _apart(got[at], want[at])
 
 
 def _difference_of_sequences(got: Sequence, want: Sequence) -> str:
@@ -140,7 +146,10 @@ def _difference_of_sequences(got: Sequence, want: Sequence) -> str:
     if at is None:
         return said
     if isinstance(want[at], Tensor | list | tuple | Mapping):
-        return f"Part {at} of what you returned: " + difference(got[at], want[at])
+        inner = (
+            _apart(got[at], want[at]).replace("Part ", "part ").replace("what you returned", "it")
+        )
+        return f"Part {at} of what you returned: {inner}"
     if len(want) > 2:
         said += f" First at place {at}: {describe(got[at])} where {describe(want[at])} is expected."
     return said
@@ -186,7 +195,9 @@ def copied(value: Any) -> Any:
 def same(a: Any, b: Any) -> bool:
     """Bit-equal, as far as tensors, numbers, texts and their containers go."""
     if isinstance(a, Tensor):
-        return a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
+        left_behind = a.grad is not None and b.grad is None  # ``a`` is what the function was given
+        equal = a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
+        return equal and not left_behind
     if isinstance(a, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
