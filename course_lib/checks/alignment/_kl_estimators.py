@@ -27,6 +27,7 @@ def _cases(seed: int) -> list[Case]:
     single = tokens([3])
     return [
         Case("two tokens, both counted", tokens([2])),
+        Case("a batch with one counted token", _one(*tokens([4, 3]))),
         Case("three replies of one length", tokens([4, 4, 4])),
         Case("replies of different lengths, padded on the right", tokens([6, 1, 3])),
         Case("the mask has holes: only the replies of a talk count", _holes(*tokens([7, 7]))),
@@ -35,6 +36,12 @@ def _cases(seed: int) -> list[Case]:
         Case("nothing is counted", (*single[:2], torch.zeros_like(single[2])), edge=True),
         Case("the policy is the reference", (single[0], single[0].clone(), single[2]), edge=True),
     ]
+
+
+def _one(policy: Tensor, reference: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    alone = torch.zeros_like(mask)
+    alone[0, 1] = True
+    return policy, reference, alone
 
 
 def _holes(policy: Tensor, reference: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

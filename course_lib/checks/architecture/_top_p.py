@@ -52,6 +52,14 @@ def _reference(logits: Tensor, p: float) -> Tensor:
     return Filters(top_p=p)(logits).softmax(-1)
 
 
+def _boundary_fault(answer: TopP, seed: int) -> str | None:
+    """Two of four equal tokens hold 0.5 exactly: no third one is needed."""
+    kept = int((answer(torch.zeros(1, 4), 0.5) > 0).sum())
+    if kept in (2, 4):  # four: who cuts by value keeps all equals of the last one
+        return None
+    return f"Of four equal tokens {kept} are kept for p = 0.5: two hold 0.5 exactly."
+
+
 def _shift_fault(answer: TopP, seed: int) -> str | None:
     """A softmax doesn't mind a constant added to a whole row."""
     logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(seed))
@@ -145,6 +153,7 @@ top_p = Exercise(
     reference=_reference,
     mistakes=_MISTAKES,
     properties=(
+        Property("a sum that is p exactly is enough", _boundary_fault),
         Property("a constant added to a row changes nothing", _shift_fault),
         Property("the order of the tokens doesn't matter", _order_fault),
     ),

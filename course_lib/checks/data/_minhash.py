@@ -39,6 +39,7 @@ def _planted(generator: np.random.Generator, bands: int, rows: int) -> Signature
     drawn[2, :rows] = drawn[4, :rows] = drawn[0, :rows]  # a bucket of three
     drawn[2, last:] = drawn[0, last:]  # and two of them share a second band
     drawn[1, last:] = drawn[0, :rows]  # the first band's numbers, in the last
+    drawn[9, last:] = drawn[5, last:]  # a pair that shares the last band alone
     drawn[3, :rows] = np.roll(drawn[0, :rows], 1)  # the same numbers in another order
     drawn[5, 0] = drawn[6, 0]  # one row of a band
     drawn[7] = drawn[6]  # a whole copy

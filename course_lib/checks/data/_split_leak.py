@@ -26,6 +26,7 @@ def _cases(seed: int) -> list[Case]:
         Case("no copies at all", (names, [], share), edge=True),
         Case("an empty corpus", ([], [], share), edge=True),
         Case("nothing for validation", (names, [(names[0], names[1])], 0.0), edge=True),
+        Case("a draw that is the share itself", (names, [], _draw_of(sorted(names)[0])), edge=True),
         Case("a link to itself", (names, [(names[2], names[2])], share), edge=True),
     ]
 

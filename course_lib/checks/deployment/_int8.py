@@ -25,9 +25,17 @@ def _cases(seed: int) -> list[Case]:
         case("three rows of very unlike size, 8 bits", 8, 1.0, 0.01, 30.0),
         case("long rows, 4 bits", 4, 2.0, 0.5, columns=40),
         case("short rows, 3 bits", 3, 0.02, 1.0, 7.0, 1.0, columns=5),
+        Case("weights halfway between two codes", (_halves(generator), 8)),
         case("a row of zeros", 8, 1.0, 0.0, 1.0, edge=True),
         case("a single weight", 8, 3.0, columns=1, edge=True),
     ]
+
+
+def _halves(generator: torch.Generator) -> Tensor:
+    """Rows whose scale is a power of two, and whose other weights are k + 1/2 scales, any sign."""
+    halves = torch.randint(-120, 120, (3, 8), generator=generator) + 0.5
+    rows = torch.cat([torch.full((3, 1), 127.0), halves], 1)
+    return rows * torch.tensor([[1.0], [0.25], [2.0]])
 
 
 def _same(got: object, want: Rounded) -> bool:
@@ -85,6 +93,8 @@ _MISTAKES = {
     "belong to the row (the output).": _wrong(dim=0),
     "You cut the fraction off instead of rounding: the error is up to a whole step, and always "
     "towards zero.": _wrong(integer=torch.trunc),
+    "You add a half and round down: what lies halfway always moves up, so errors add up. Round to "
+    "the even neighbour, as torch.round does.": _wrong(integer=lambda x: (x + 0.5).floor()),
     "You round down: every weight moves the same way, so the errors add up.": (
         _wrong(integer=torch.floor)
     ),

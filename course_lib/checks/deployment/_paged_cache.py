@@ -49,6 +49,13 @@ def _cases(seed: int) -> list[Case]:
                 ],
             ),
         ),
+        Case(
+            "a request ends, and comes again under its name",
+            (
+                draw.randint(12, 14),
+                [grow("a", 5, 11), ("free", "a", 0), grow("b", 2, 9), grow("a", 9, 20)],
+            ),
+        ),
         Case("many requests", (draw.randint(14, 18), _traffic(draw, 40))),
         Case(
             "a block exactly full",
@@ -94,6 +101,7 @@ def _play(
     start: Callable[[int, int], int] = lambda old, room: old,
     refuses: bool = True,
     keeps: bool = False,
+    forgets: bool = True,
 ) -> Played:
     """Play the events on an empty store, with one thing to get wrong at a time."""
     free, tables, lengths, results = list(range(n_blocks)), {}, {}, []
@@ -102,7 +110,8 @@ def _play(
         if kind == "free":
             results.append(tables.pop(name, []))
             free += [] if keeps else table
-            lengths.pop(name, None)
+            if forgets:
+                lengths.pop(name, None)
             continue
         wanted = needed(old, old + count, BLOCK)
         if wanted > len(free) and refuses:
@@ -170,6 +179,8 @@ _MISTAKES = {
     "The blocks of a request that ended don't come back: the store fills up with nobody's keys.": (
         _wrong(keeps=True)
     ),
+    "A request's count survives its end: one that comes again under its name begins with token 0, "
+    "and has no block yet.": _wrong(forgets=False),
     "Each append begins at the request's first token again, over the old keys. Count its tokens.": (
         _wrong(start=lambda old, room: 0)
     ),

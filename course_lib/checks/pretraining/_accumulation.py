@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.checks.exercise import Case, Exercise
+from course_lib.checks.exercise import Case, Exercise, Property
 from course_lib.pretraining.loss import IGNORE
 
 Parts = list[tuple[Tensor, Tensor]]
@@ -105,6 +105,42 @@ def _wrong(**change) -> Callable:
     return lambda weight, steps, lr, max_norm: _train(weight, steps, lr, max_norm, **change)
 
 
+class _Alive:
+    """A tensor that autograd keeps for the backward pass; counted as long as it is kept."""
+
+    total = most = 0
+
+    def __init__(self, tensor: Tensor):
+        self.tensor, self.numbers = tensor, tensor.numel()
+        _Alive.total += self.numbers
+        _Alive.most = max(_Alive.most, _Alive.total)
+
+    def __del__(self):
+        _Alive.total -= self.numbers
+
+
+def _held_at_once(answer: Callable, parts: int, generator: torch.Generator) -> int:
+    """The most numbers that are kept for a backward pass while a step of so many parts is made."""
+    weight = torch.randn(VOCAB, VOCAB, generator=generator)
+    step = _parts([SEQ] * parts, generator)
+    _Alive.total = _Alive.most = 0
+    with torch.autograd.graph.saved_tensors_hooks(_Alive, lambda kept: kept.tensor):
+        answer(weight, [step], 0.5, FREE)
+    return _Alive.most
+
+
+def _memory_fault(answer: Callable, seed: int) -> str | None:
+    """What is kept for the backward pass must not grow with the number of parts."""
+    generator = torch.Generator().manual_seed(seed)
+    one, eight = (_held_at_once(answer, parts, generator) for parts in (1, 8))
+    if eight <= 2 * one:
+        return None
+    return (
+        f"With eight parts a step keeps {eight / one:.1f} times as much for its backward pass as "
+        "with one: nothing is saved. Call backward for each part before the next one's logits."
+    )
+
+
 _MISTAKES = {
     "You average the parts' mean losses. A token in a short part then weighs more than one in a "
     "long part. Sum the losses, and divide by the tokens of all parts.": _wrong(
@@ -147,4 +183,5 @@ accumulation = Exercise(
     cases=_cases,
     reference=_right,
     mistakes=_MISTAKES,
+    properties=(Property("one part's logits at a time", _memory_fault),),
 )

@@ -22,6 +22,7 @@ def _cases(seed: int) -> list[Case]:
         Case("three budgets, one run of each lost", (ledger(random, budgets=3, cut=1),)),
         Case("five budgets of eight sizes", (ledger(random, budgets=5, sizes=8, cut=2),)),
         Case("a budget that kept two runs", (ledger(random, thin=True),)),
+        Case("budgets that kept three runs", (ledger(random, budgets=3, cut=3),)),
         Case(
             "no run was lost, every parameter in the body",
             ([run | {"embedding": 0.0} for run in ledger(random, cut=0)],),

@@ -45,6 +45,7 @@ def _cases(seed: int) -> list[Case]:
         Case("two questions in a row", ([*talk(1), *talk(1)], True), edge=True),
         Case("a talk that begins with the assistant", (talk(2)[1:], False), edge=True),
         Case("a reply is asked for, and the assistant spoke last", (talk(2), True), edge=True),
+        Case("a reply is asked for, and nobody has spoken", ([], True), edge=True),
     ]
 
 

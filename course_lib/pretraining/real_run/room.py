@@ -24,19 +24,20 @@ def bytes_free(device: str) -> int:
     return psutil.virtual_memory().available
 
 
-def require_room(
+def fault_of_room(
     model: ModelConfig, seq_len: int, batch_size: int, device: str, ranks: int = 1
-) -> None:
-    """Raise ValueError where a step of all ``ranks`` needs more than there is.
+) -> str | None:
+    """Why a step of all ``ranks`` doesn't fit, or None where it does.
 
     Ranks on a CPU share its memory; each has its own model and its share of the rows.
     """
     rows = max(1, batch_size // ranks)
     here = ranks if device == "cpu" else 1
     wanted, free = here * bytes_needed(model, seq_len, rows, device), bytes_free(device)
-    if wanted > free:
-        raise ValueError(
-            f"a step needs about {wanted / 1e9:.1f} GB ({batch_size} rows of {seq_len} tokens, "
-            f"{ranks} rank(s) on {device}), and {free / 1e9:.1f} GB are there: take fewer rows "
-            "(--batch-size), a smaller model (--depth) or the profile cpu"
-        )
+    if wanted <= free:
+        return None
+    return (
+        f"a step needs about {wanted / 1e9:.1f} GB ({batch_size} rows of {seq_len} tokens, "
+        f"{ranks} rank(s) on {device}), and {free / 1e9:.1f} GB are there: take fewer rows "
+        "(--batch-size), a smaller model (--depth) or the profile cpu"
+    )

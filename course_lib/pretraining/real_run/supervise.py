@@ -12,7 +12,7 @@ from course_lib.pretraining.real_run.config import Exit, RunConfig
 from course_lib.pretraining.real_run.folder import FolderInUse, RunLog, locked
 from course_lib.pretraining.real_run.hooks import Run
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
-from course_lib.pretraining.real_run.room import require_room
+from course_lib.pretraining.real_run.room import fault_of_room
 from course_lib.pretraining.real_run.signals import StopRequest
 
 ENDS = {
@@ -34,7 +34,10 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
         with StopRequest() as asked:
             ranks = Ranks.join(config.timeout, config.device)
             sizes = (config.model, config.seq_len, config.train.batch_size)
-            require_room(*sizes, config.device, ranks.size)
+            # One rank looks, for all: near the limit two would see different memory.
+            fault = fault_of_room(*sizes, config.device, ranks.size) if ranks.first else None
+            if fault := ranks.from_first(fault):
+                raise ValueError(fault)
             with locked(config.out, ranks):
                 log = RunLog(config.log, writes=ranks.first)
                 feed = feed_of(config, ranks)

@@ -121,3 +121,11 @@ WRONG = {
     not_sorted: "You have",
 }
 RIGHT = [by_groups, by_comparing_all, by_tensors]
+
+
+def the_first_band_alone(signatures, bands):
+    rows = len(signatures[0]) // bands
+    return by_groups([signature[:rows] for signature in signatures], 1)
+
+
+WRONG[the_first_band_alone] = ""

@@ -92,3 +92,11 @@ WRONG = {
     keeps_an_axis: "Your shape is",
 }
 RIGHT = [by_max_values, row_by_row, by_the_reciprocal]
+
+
+def a_half_more_and_down(weight, bits):
+    codes, scale = by_max_values(weight, bits)
+    return (weight / scale[:, None] + 0.5).floor().to(torch.int8), scale
+
+
+WRONG[a_half_more_and_down] = "add a half and round down"

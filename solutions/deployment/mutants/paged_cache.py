@@ -201,3 +201,28 @@ WRONG = {
     strides_too_far: "First at place",
 }
 RIGHT = [by_a_sorted_list, by_a_heap, by_owners]
+
+
+def remembers_the_dead(n_blocks, events):
+    free, tables, lengths, results = list(range(n_blocks)), {}, {}, []
+    for kind, name, count in events:
+        if kind == "free":
+            results.append(tables.pop(name, []))
+            free += results[-1]
+            continue
+        old = lengths.get(name, 0)
+        wanted = -(-(old + count) // 4) - -(-old // 4)
+        if wanted > len(free):
+            results.append(None)
+            continue
+        for _ in range(wanted):
+            tables.setdefault(name, []).append(min(free))
+            free.remove(min(free))
+        table = tables.get(name, [])
+        places = [at for at in range(old, old + count) if at // 4 < len(table)]
+        results.append([table[at // 4] * 4 + at % 4 for at in places])
+        lengths[name] = old + len(places)
+    return results, tables
+
+
+WRONG[remembers_the_dead] = "survives its end"

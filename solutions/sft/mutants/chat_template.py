@@ -102,7 +102,7 @@ def trusts_the_order(messages, generate):
         if m["role"] not in ("user", "assistant"):
             raise ValueError(m["role"])
         ids += [IDS[f"<|{m['role']}|>"], *(" " + m["content"]).encode(), 259]
-    if generate and messages[-1]["role"] != "user":
+    if generate and (not messages or messages[-1]["role"] != "user"):
         raise ValueError("the assistant spoke last")
     return ids + [258] * generate
 
@@ -113,7 +113,7 @@ def raises_a_key_error(messages, generate):
         if m["role"] == ("assistant", "user")[i % 2]:
             raise ValueError("take turns")
         ids += [IDS[f"<|{m['role']}|>"], *(" " + m["content"]).encode(), 259]
-    if generate and messages[-1]["role"] == "assistant":
+    if generate and (not messages or messages[-1]["role"] == "assistant"):
         raise ValueError("nothing to reply to")
     return ids + [258] * generate
 
@@ -159,3 +159,12 @@ WRONG = {
     counts_letters_not_bytes: "expected",
 }
 RIGHT = [in_pieces, with_a_generator, escaped_then_split]
+
+
+def answers_nobody(messages, generate):
+    if generate and not messages:
+        return [256, 258]
+    return in_pieces(messages, generate)
+
+
+WRONG[answers_nobody] = "nobody has spoken"

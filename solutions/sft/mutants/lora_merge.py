@@ -98,3 +98,14 @@ WRONG = {
     detaches_a: "gradient of a does not reach it",
 }
 RIGHT = [narrow, by_einsum, by_rank_one_pieces]
+
+
+def writes_into_the_callers_matrix(x, weight, a, b, stable):
+    merged = narrow(x, weight, a, b, stable)
+    with torch.no_grad():
+        weight += 1.0
+        weight += b @ a
+    return merged
+
+
+WRONG[writes_into_the_callers_matrix] = "in place"
