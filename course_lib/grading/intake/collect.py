@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from course_lib.grading.intake import archive
 from course_lib.grading.intake.notebook import plain_text
-from course_lib.grading.intake.origin import is_junk
+from course_lib.grading.intake.origin import is_junk, known
 
 SOURCES = (".ipynb", ".py")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -90,7 +90,7 @@ def _walk(root: Path, found: Collected) -> Iterator[tuple[str, Path]]:
 
 def _take(path: str, source: bytes | Path, found: Collected) -> None:
     name = PurePosixPath(path).name
-    if name == PEOPLE:
+    if name == PEOPLE and not path_names_a_student(path):
         data = source if isinstance(source, bytes) else source.read_bytes()
         found.people = data.decode("utf-8", "replace")
     elif name.lower().endswith(SOURCES):
@@ -99,8 +99,14 @@ def _take(path: str, source: bytes | Path, found: Collected) -> None:
         _unpack(Found(path, source), found)
 
 
+def path_names_a_student(path: str) -> bool:
+    """Whether a platform's folder of one student is on the way: what lies there is that student's,
+    and can't say who anybody is."""
+    return any(known(part) for part in PurePosixPath(path).parts[:-1])
+
+
 def _unpack(outer: Found, found: Collected) -> None:
-    """A student's own archive. One inside another is left alone."""
+    """A student's own archive. One inside another is left alone, and that is said."""
     try:
         inner = archive.read_archive(outer.read())
     except (archive.BadArchive, OSError) as error:
@@ -109,3 +115,6 @@ def _unpack(outer: Found, found: Collected) -> None:
     for path, data in sorted(inner.items()):
         if path.lower().endswith(SOURCES) and not is_junk(path):
             found.files.append(Found(outer.path, data, plain_text(path, 400)))
+        elif path.lower().endswith(ARCHIVES) and not is_junk(path):
+            inside = f"{outer.path}: the archive {plain_text(path, 100)} inside it"
+            found.skipped[outer.path] = f"{inside} was not unpacked: hand in its files"

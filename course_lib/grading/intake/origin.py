@@ -49,39 +49,59 @@ def strip_wrapper(paths: Collection[str]) -> int:
     while split and all(len(parts) > count + 2 for parts in split):
         if len({parts[count] for parts in split}) > 1 or split[0][count] == "submitted":
             break
-        if len({parts[count + 1] for parts in split}) < 2 and not _known(split[0][count + 1]):
+        if len({parts[count + 1] for parts in split}) < 2 and not known(split[0][count + 1]):
             break
         count += 1
     flat = [parts for parts in split if len(parts) == count + 2]
-    if flat and len(flat) == len(split) and all(_known(parts[-1]) for parts in flat):
+    one = len({parts[count] for parts in flat}) == 1  # several folders are several students
+    if one and len(flat) == len(split) and all(known(parts[-1]) for parts in flat):
         count += 1  # one folder of a platform's flat files
     return count
 
 
-def _known(part: str) -> bool:
+def known(part: str) -> bool:
+    """Whether a platform writes names like this one."""
     return any(pattern.match(part) for pattern in (CANVAS, MOODLE, GRADESCOPE))
 
 
-def origin(path: str, whole: str, topics: Collection[str] = ()) -> Origin:
+def platform_of(paths: Collection[str]) -> str:
+    """Which platform wrote these paths (below the submissions' folder): decided once, for all.
+
+    By the part that names the student, the first one: where most paths have it in one platform's
+    form, that platform made the hand-in. So no student's own file name can claim another's work:
+    among folders by hand `ann/lab_01_02_rope.ipynb` is Ann's, whatever Canvas would say of it.
+    """
+    heads = [path.split("/")[0] for path in paths]
+    if heads and all("submitted" in path.split("/")[:-2] for path in paths):
+        return "nbgrader"
+    for name, pattern in (("moodle", MOODLE), ("gradescope", GRADESCOPE), ("canvas", CANVAS)):
+        if heads and 2 * sum(bool(pattern.match(head)) for head in heads) > len(heads):
+            return name
+    return ""
+
+
+def origin(
+    path: str, whole: str, topics: Collection[str] = (), platform: str | None = None
+) -> Origin:
     """Whose file this is, by its path below the submissions' folder.
 
     whole: the student where the path names none, as when a learner's own folder of exercises
-    (files called as topics are) is graded.
+    (files called as topics are) is graded. platform: that of the whole hand-in; this path's own
+    where it isn't given.
     """
     parts = path.split("/")
     name, last = parts[0], PurePosixPath(parts[-1])
-    for part in parts:
-        if found := MOODLE.match(part):
-            file = found["file"] or parts[-1]
-            who = found["name"]
-            return _with_attempt(who, file, (found["id"], f"Participant {found['id']}"), "moodle")
-        if found := GRADESCOPE.match(part):
-            return _with_attempt(part, parts[-1], (found["id"],), "gradescope")
-        if found := CANVAS.match(part):
-            file = found["file"] if part == parts[-1] else parts[-1]
-            made = _with_attempt(found["name"], found["file"], (found["id"],), "canvas")
-            return replace(made, file=file, late=bool(found["late"]))
-    if "submitted" in parts[:-2]:
+    platform = platform_of([path]) if platform is None else platform
+    if platform == "moodle" and (found := MOODLE.match(name)):
+        file, who = found["file"] or parts[-1], found["name"]
+        return _with_attempt(who, file, (found["id"], f"Participant {found['id']}"), "moodle")
+    if platform == "gradescope" and (found := GRADESCOPE.match(name)):
+        return _with_attempt(name, parts[-1], (found["id"],), "gradescope")
+    if platform == "canvas" and (found := CANVAS.match(name)):
+        file = found["file"] if len(parts) == 1 else parts[-1]
+        made = _with_attempt(found["name"], found["file"], (found["id"],), "canvas")
+        return replace(made, file=file, late=bool(found["late"]))
+    if platform == "nbgrader" and "submitted" in parts[:-2]:
         student = parts[parts.index("submitted") + 1]
         return _with_attempt(student, parts[-1], (), "nbgrader")
     if len(parts) > 1:

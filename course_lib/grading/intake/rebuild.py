@@ -10,26 +10,19 @@ import ast
 import dis
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import CodeType
+
+from IPython.core.inputtransformer2 import TransformerManager
 
 from course_lib.grading.intake.notebook import Cell, plain_text
 
 PYTHON_CELLS = ("%%time", "%%timeit", "%%capture", "%%prun")  # magics around ordinary Python
-MAGIC = re.compile(r"^\s*(%|!|\?)|\?\s*$|^\s*[\w, ]+=\s*(%|!)\s*\w")
+# The notebook's commands where IPython's own transformer isn't asked. Each alternative is linear.
+MAGIC = re.compile(r"^\s*(%|!|\?)|\?\s*$|^\s*[^\W\d][\w, ]*=\s*(%|!)\s*\w")
+TRANSFORMED = 20_000  # characters: it reads a cell once for each of its commands
 OWN = "course_lib"
-LITERAL = (
-    ast.Constant,
-    ast.Tuple,
-    ast.List,
-    ast.Set,
-    ast.Dict,
-    ast.UnaryOp,
-    ast.BinOp,
-    ast.operator,
-    ast.unaryop,
-    ast.expr_context,
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,12 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     problems: list[str] = []
     if len(named) > 1:
         problems.append(f"{len(named)} cells are marked as the answer: the last definition counts")
-    raw = [n for n in named if n in parsed.broken]
+    begins = re.compile(rf"^(async )?def {re.escape(function)}\b", re.MULTILINE)
+    raw = [
+        cell.number
+        for cell in parsed.cells
+        if cell.number in parsed.broken and (cell.number in named or begins.search(cell.source))
+    ]
     made = parsed.defines(function)
     if raw and not [s for s in made if not s.stub]:
         cell = next(c for c in parsed.cells if c.number == raw[-1])
@@ -113,6 +111,7 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     kept = _needed(parsed.statements, function, home, set(map(id, set(made) - set(counting))))
     if any(_course_imports(s.node) for s in _uses(parsed.statements, kept)):
         problems.append(f"it imports {OWN}: an answer must stand on its own, so that was left out")
+    problems += _missing(parsed.statements, kept)
     return Answer(_text(parsed, kept), tuple(problems), stub=not [s for s in made if not s.stub])
 
 
@@ -121,6 +120,10 @@ def without_magics(source: str) -> str:
     first, _, rest = source.partition("\n")
     if first.startswith("%%"):
         return "\n" + rest if first.split()[0] in PYTHON_CELLS else ""
+    if len(source) <= TRANSFORMED:
+        # IPython's own reading: it tells `% b` at the start of a continued line from a command.
+        with suppress(SyntaxError, ValueError, RuntimeError, IndexError):
+            return TransformerManager().transform_cell(source).removesuffix("\n")
     lines = source.split("\n")
     return "\n".join(_blank(line) if MAGIC.search(line) else line for line in lines)
 
@@ -206,17 +209,20 @@ def _needed(
     home: the cells whose every statement may count.
     """
     imported = {n for s in statements if _is_import(s.node) for n in s.binds}
-    wanted, kept, grew = {function}, set(), True
-    while grew:
-        grew = False
-        for s in statements:
-            if id(s) in kept or id(s) in left_out or _course_imports(s.node):
-                continue
-            binds = s.binds - imported if isinstance(s.node, ast.Expr) else s.binds
-            if (binds & wanted or "*" in binds) and (s.cell in home or _is_harmless(s.node)):
+    binders: dict[str, list[Statement]] = {}
+    for s in statements:
+        if id(s) in left_out or _course_imports(s.node):
+            continue
+        if s.cell in home or _is_harmless(s.node):
+            for name in s.binds - imported if isinstance(s.node, ast.Expr) else s.binds:
+                binders.setdefault(name, []).append(s)
+    wanted, seen, kept = [function, "*"], {function, "*"}, set()
+    while wanted:  # each name once, so that a long chain of names takes no longer than its length
+        for s in binders.get(wanted.pop(), ()):
+            if id(s) not in kept:
                 kept.add(id(s))
-                wanted |= s.uses
-                grew = True
+                wanted += s.uses - seen
+                seen |= s.uses
     return kept
 
 
@@ -224,6 +230,23 @@ def _uses(statements: list[Statement], kept: set[int]) -> list[Statement]:
     """The statements, kept or not, that bind a name which a kept one uses."""
     names = {name for s in statements if id(s) in kept for name in s.uses}
     return [s for s in statements if s.binds & names]
+
+
+def _missing(statements: list[Statement], kept: set[int]) -> list[str]:
+    """What the answer uses and only statements bind that weren't taken along, with their cells."""
+    here = [s for s in statements if id(s) in kept]
+    bound = {name for s in here for name in s.binds}
+    wanted = {name for s in here for name in s.uses} - bound
+    said = []
+    for s in statements:
+        for name in sorted(s.binds & wanted):
+            wanted.discard(name)
+            if not _course_imports(s.node):
+                said.append(
+                    f"{name} comes from cell {s.cell}, line {s.node.lineno}, which was not taken "
+                    "along: an answer keeps imports, definitions and values"
+                )
+    return said
 
 
 def _is_import(node: ast.stmt) -> bool:
@@ -239,21 +262,24 @@ def _course_imports(node: ast.stmt) -> bool:
 
 
 def _is_harmless(node: ast.stmt) -> bool:
-    """Whether this is kept from other cells: imports, definitions, plain constants with a name."""
-    if _is_import(node):
-        return True
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return True
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-        return False
-    return all(isinstance(part, LITERAL) for part in ast.walk(node.value))
+    """Whether this is kept from other cells: what names a thing that the answer uses.
+
+    Imports (also with a fallback, in `try`), definitions, and values: `device = torch.device(…)` as
+    well as a lambda, a partial or a namedtuple. It all runs in the sandbox, or not at all.
+    """
+    if isinstance(node, ast.Try):
+        return all(_is_harmless(part) for part in [*node.body, *node.orelse] if part)
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return _is_import(node) or isinstance(node, definitions | ast.Assign | ast.AnnAssign)
 
 
 def _text(parsed: Parsed, kept: set[int]) -> str:
     """The kept statements as they stand, cell after cell; the others are blanked."""
-    future, parts = "", []
+    future, parts, by_cell = "", [], {}
+    for s in parsed.statements:
+        by_cell.setdefault(s.cell, []).append(s)
     for cell in parsed.cells:
-        here = [s for s in parsed.statements if s.cell == cell.number]
+        here = by_cell.get(cell.number, [])
         stays = [s for s in here if id(s) in kept]
         futures = [s.node for s in here if _is_future(s.node)]
         future += "".join(f"{ast.unparse(node)}\n" for node in futures)

@@ -17,6 +17,7 @@ from course_lib.grading.intake.origin import (
     Origin,
     gradescope_people,
     origin,
+    platform_of,
     strip_wrapper,
     tell_apart,
 )
@@ -96,7 +97,8 @@ def _gather(
     depth = strip_wrapper(set(paths))
     topics = {name.split("/")[1] for name in exercises}
     short = {path: "/".join(path.split("/")[depth:]) for path in paths}
-    origins = {path: origin(short[path], whole, topics) for path in paths}
+    platform = platform_of(list(short.values()))
+    origins = {path: origin(short[path], whole, topics, platform) for path in paths}
     if alone:
         origins = {path: replace(o, student=alone, ids=()) for path, o in origins.items()}
     named = tell_apart(origins.values())
