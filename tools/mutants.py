@@ -4,8 +4,8 @@
 
 The operators change the syntax tree in one place: another comparison, constant, sign, operator,
 axis or reduction, arguments swapped, a range shifted, a statement dropped, two in another order,
-a value detached. For each exercise it prints how many mutants are caught, how many of those by the
-name of a mistake, and every one that isn't caught: that one is equal to the right answer, or a hole.
+or one condition turned. For each exercise it prints how many mutants are caught, how many of those by the
+name of a mistake, and every one that isn't caught: it is equal to the right answer, or a hole.
 """
 
 import ast
