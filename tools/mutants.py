@@ -3,8 +3,8 @@
     python -m tools.mutants [architecture/rope …]
 
 The operators change the syntax tree in one place: another comparison, constant, sign, operator,
-axis or reduction, arguments swapped, a range shifted, a statement dropped, two in another order,
-or one condition turned. For each exercise it prints how many mutants are caught, how many of those by the
+axis or reduction, arguments swapped, a range shifted, a statement dropped, two in another order, a
+condition turned. For each exercise it prints how many mutants are caught, how many of those by the
 name of a mistake, and every one that isn't caught: it is equal to the right answer, or a hole.
 """
 
