@@ -127,7 +127,8 @@ def mutants(function: Callable) -> Iterator[tuple[str, Callable]]:
                 exec(compile(changed, "<mutant>", "exec"), space)
         except (SyntaxError, ValueError):
             continue
-        yield what, space[function.__name__]
+        if callable(space.get(function.__name__)):
+            yield what, space[function.__name__]
 
 
 def tally(exercise: Exercise, function: Callable, seed: int = 0) -> Tally:
