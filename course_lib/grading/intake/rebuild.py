@@ -1,9 +1,9 @@
 """The source of one answer, put together from a notebook's cells by reading alone.
 
 A notebook holds work in progress: plots, downloads, checks, dead ends. Kept is what the answer's
-function needs, found by following names: from the cell of the answer any statement, from other
-cells only imports, functions, classes and constants. The rest is blanked, line by line, so that
-what stays is the student's own text.
+function needs, found by following names from statement to statement, whatever cell they are in.
+Left out, and said so, is what rests on the course's own library or on the notebook's commands. The
+rest is blanked, line by line, so that what stays is the student's own text.
 """
 
 import ast
@@ -13,23 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 
+from course_lib.grading.intake.commands import as_python, without_magics
 from course_lib.grading.intake.notebook import Cell, plain_text
 
-PYTHON_CELLS = ("%%time", "%%timeit", "%%capture", "%%prun")  # magics around ordinary Python
-MAGIC = re.compile(r"^\s*(%|!|\?)|\?\s*$|^\s*[\w, ]+=\s*(%|!)\s*\w")
 OWN = "course_lib"
-LITERAL = (
-    ast.Constant,
-    ast.Tuple,
-    ast.List,
-    ast.Set,
-    ast.Dict,
-    ast.UnaryOp,
-    ast.BinOp,
-    ast.operator,
-    ast.unaryop,
-    ast.expr_context,
-)
+USES = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 @dataclass(frozen=True)
@@ -51,6 +39,7 @@ class Parsed:
     texts: dict[int, str] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
+    commands: list[tuple[int, str]] = field(default_factory=list)  # left out: cell, its line
 
     def defines(self, name: str) -> list[Statement]:
         """The statements that bind a name at the top level, in order."""
@@ -71,7 +60,7 @@ def parse(cells: Sequence[Cell]) -> Parsed:
     parsed = Parsed(cells)
     for cell in cells:
         try:
-            text, tree = _tree(cell.source)
+            text, tree, left_out = as_python(cell.source)
             found = [_statement(cell.number, node) for node in tree.body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
@@ -79,6 +68,7 @@ def parse(cells: Sequence[Cell]) -> Parsed:
             parsed.broken[cell.number] = f"{type(error).__name__}{line}: {plain_text(said, 100)}"
             continue
         parsed.texts[cell.number] = text
+        parsed.commands += [(cell.number, command) for command in left_out]
         parsed.statements += found
     return parsed
 
@@ -97,7 +87,7 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     made = parsed.defines(function)
     if raw and not [s for s in made if not s.stub]:
         cell = next(c for c in parsed.cells if c.number == raw[-1])
-        return Answer(without_magics(cell.source), (*problems, _said(parsed, raw[-1])))
+        return Answer(without_magics(cell.source)[0], (*problems, _said(parsed, raw[-1])))
     if not made:
         if named:
             problems.append(f"the answer's cell defines no function {function}")
@@ -110,34 +100,24 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     home = {*named, *where}
     # Without its other cells, a name may be missing: the student should read why.
     problems += [_said(parsed, number) for number in parsed.broken if number not in home]
-    kept = _needed(parsed.statements, function, home, set(map(id, set(made) - set(counting))))
-    if any(_course_imports(s.node) for s in _uses(parsed.statements, kept)):
+    resting = _rests_on_course(parsed.statements)
+    away = set(map(id, set(made) - set(counting))) | resting
+    kept = _needed(parsed.statements, function, away)
+    wanted = _uses(parsed.statements, kept)
+    if any(_course_imports(s.node) for s in wanted):
         problems.append(f"it imports {OWN}: an answer must stand on its own, so that was left out")
+    problems += [
+        f"cell {s.cell}, line {s.node.lineno}: left out, since it rests on {OWN}"
+        for s in wanted
+        if id(s) in resting and not _course_imports(s.node)
+    ]
+    names = {name for s in parsed.statements if id(s) in kept for name in s.uses}
+    problems += [
+        f"cell {number}: {line!r} is a notebook's command, which was left out"
+        for number, line in parsed.commands
+        if number in home or names & set(re.findall(r"\w+", line.partition("=")[0]))
+    ][:10]
     return Answer(_text(parsed, kept), tuple(problems), stub=not [s for s in made if not s.stub])
-
-
-def without_magics(source: str) -> str:
-    """Python with the notebook's own commands (%…, !…, …?) blanked."""
-    first, _, rest = source.partition("\n")
-    if first.startswith("%%"):
-        return "\n" + rest if first.split()[0] in PYTHON_CELLS else ""
-    lines = source.split("\n")
-    return "\n".join(_blank(line) if MAGIC.search(line) else line for line in lines)
-
-
-def _blank(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())] + "pass"
-
-
-def _tree(source: str) -> tuple[str, ast.Module]:
-    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
-    try:
-        return source, ast.parse(source)
-    except SyntaxError:
-        plain = without_magics(source)
-        if plain == source:
-            raise
-        return plain, ast.parse(plain)
 
 
 def _statement(cell: int, node: ast.stmt) -> Statement:
@@ -160,19 +140,18 @@ def _names(code: CodeType) -> tuple[set[str], set[str]]:
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
             binds.add(step.argval)
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF"):
+        elif step.opname in USES:
             uses.add(step.argval)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             bound, used = _names(inner)
             uses |= used
-            binds |= {n for n in bound if _has_global(inner, n)}
+            binds |= bound & _globals_of(inner)
     return binds, uses
 
 
-def _has_global(code: CodeType, name: str) -> bool:
-    steps = dis.get_instructions(code)
-    return any(s.opname == "STORE_GLOBAL" and s.argval == name for s in steps)
+def _globals_of(code: CodeType) -> set[str]:
+    return {s.argval for s in dis.get_instructions(code) if s.opname == "STORE_GLOBAL"}
 
 
 def _changed(node: ast.stmt) -> Iterable[ast.expr]:
@@ -198,26 +177,44 @@ def _is_stub(node: ast.stmt) -> bool:
     return len(body) == 1 and isinstance(body[0], ast.Raise) and "NotImpl" in ast.dump(body[0])
 
 
-def _needed(
-    statements: list[Statement], function: str, home: set[int], left_out: set[int]
-) -> set[int]:
+def _needed(statements: list[Statement], function: str, left_out: set[int]) -> set[int]:
     """Ids of the statements that the function rests on, directly or not.
 
-    home: the cells whose every statement may count.
+    Each statement is looked at once for each name it binds: 8,000 cells are no trouble.
     """
     imported = {n for s in statements if _is_import(s.node) for n in s.binds}
-    wanted, kept, grew = {function}, set(), True
-    while grew:
-        grew = False
-        for s in statements:
-            if id(s) in kept or id(s) in left_out or _course_imports(s.node):
-                continue
-            binds = s.binds - imported if isinstance(s.node, ast.Expr) else s.binds
-            if (binds & wanted or "*" in binds) and (s.cell in home or _is_harmless(s.node)):
+    binding: dict[str, list[Statement]] = {}
+    for s in statements:
+        if id(s) in left_out or _course_imports(s.node):
+            continue
+        for name in s.binds - imported if isinstance(s.node, ast.Expr) else s.binds:
+            binding.setdefault(name, []).append(s)
+    kept: set[int] = set()
+    waiting, seen = [function, "*"], {function, "*"}
+    while waiting:
+        for s in binding.get(waiting.pop(), []):
+            if id(s) not in kept:
                 kept.add(id(s))
-                wanted |= s.uses
-                grew = True
+                waiting += s.uses - seen
+                seen |= s.uses
     return kept
+
+
+def _rests_on_course(statements: list[Statement]) -> set[int]:
+    """Ids of the statements that would fail at once, since the course's library isn't there.
+
+    A function or class that only mentions it may be loaded, and fails when it is called.
+    """
+    missing: set[str] = set()
+    found = set()
+    for s in statements:
+        later = isinstance(s.node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if _course_imports(s.node) or (not later and s.uses & missing):
+            found.add(id(s))
+            missing |= s.binds - {"*"}
+        else:
+            missing -= s.binds
+    return found
 
 
 def _uses(statements: list[Statement], kept: set[int]) -> list[Statement]:
@@ -238,22 +235,14 @@ def _course_imports(node: ast.stmt) -> bool:
     return False
 
 
-def _is_harmless(node: ast.stmt) -> bool:
-    """Whether this is kept from other cells: imports, definitions, plain constants with a name."""
-    if _is_import(node):
-        return True
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return True
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-        return False
-    return all(isinstance(part, LITERAL) for part in ast.walk(node.value))
-
-
 def _text(parsed: Parsed, kept: set[int]) -> str:
     """The kept statements as they stand, cell after cell; the others are blanked."""
     future, parts = "", []
+    by_cell: dict[int, list[Statement]] = {}
+    for s in parsed.statements:
+        by_cell.setdefault(s.cell, []).append(s)
     for cell in parsed.cells:
-        here = [s for s in parsed.statements if s.cell == cell.number]
+        here = by_cell.get(cell.number, [])
         stays = [s for s in here if id(s) in kept]
         futures = [s.node for s in here if _is_future(s.node)]
         future += "".join(f"{ast.unparse(node)}\n" for node in futures)

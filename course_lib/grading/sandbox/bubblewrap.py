@@ -102,6 +102,7 @@ def command(limits: Limits, seccomp: int, program: list[str]) -> list[str]:
         "bwrap",
         "--unshare-all",
         "--unshare-user",
+        "--as-pid-1",  # else process 1 is bwrap, whose command line shows the host's paths
         "--disable-userns",
         "--die-with-parent",
         "--new-session",
