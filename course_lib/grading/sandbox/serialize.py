@@ -8,7 +8,7 @@ class or run code. Pickle is never used.
 
 import base64
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +18,8 @@ MAX_BYTES = 8 << 20  # of tensors and byte strings, decoded
 MAX_DIGITS = 4_300  # as long as Python writes and reads an integer
 MAX_BITS = 14_283  # of an integer of so many digits
 MAX_DIMENSIONS = 16
+MAX_KEYS = 50_000  # of a set or dict
+MAX_SHARED = 64  # of them with one hash; honest keys share it by twos
 MAX_MESSAGE = 1_000  # characters of an exception's text
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
 DTYPES += ("bool",)
@@ -141,6 +143,21 @@ def _decode_parts(parts: list, depth: int, budget: _Budget) -> list:
     return [_decode(part, depth + 1, budget) for part in parts]
 
 
+def _decode_dict(pairs: list, depth: int, budget: _Budget) -> dict:
+    keys = _distinct([_decode(key, depth + 1, budget) for key, _ in pairs])
+    return dict(zip(keys, (_decode(part, depth + 1, budget) for _, part in pairs), strict=True))
+
+
+def _distinct(keys: list) -> list:
+    """The keys. Refused where many share a hash (multiples of 2^61 - 1): those would take hours."""
+    if len(keys) > MAX_KEYS:
+        raise Refused(f"a set or dict of {len(keys):,}: at most {MAX_KEYS:,} cross")
+    counts = Counter(map(hash, keys))
+    if keys and max(counts.values()) > MAX_SHARED:
+        raise Refused(f"a set or dict in which more than {MAX_SHARED} keys have one hash")
+    return keys
+
+
 def _decode_bytes(text: str, depth: int, budget: _Budget) -> bytes:
     budget.take(depth, len(text) * 3 // 4)
     return base64.b64decode(text, validate=True)
@@ -170,10 +187,8 @@ _TAGS = {
     "float": lambda text, depth, budget: ODD_FLOATS[text],
     "bytes": _decode_bytes,
     "tuple": lambda parts, depth, budget: tuple(_decode_parts(parts, depth, budget)),
-    "set": lambda parts, depth, budget: set(_decode_parts(parts, depth, budget)),
-    "dict": lambda pairs, depth, budget: {
-        _decode(key, depth + 1, budget): _decode(part, depth + 1, budget) for key, part in pairs
-    },
+    "set": lambda parts, depth, budget: set(_distinct(_decode_parts(parts, depth, budget))),
+    "dict": lambda pairs, depth, budget: _decode_dict(pairs, depth, budget),
     "tensor": _decode_tensor,
     "handle": lambda inner, depth, budget: budget.handle(inner),
 }

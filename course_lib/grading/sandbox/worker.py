@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import json
 import os
+import secrets
 import select
 import signal
 import sys
@@ -127,7 +128,7 @@ def clear(path: str) -> None:
 
 def _clear_folder(path: str) -> None:
     """Remove a folder and all below it: each folder found is first moved beside the outermost."""
-    waiting, count = [path], 0
+    waiting = [path]
     while waiting:
         folder = waiting.pop()
         os.chmod(folder, 0o700)
@@ -135,8 +136,7 @@ def _clear_folder(path: str) -> None:
             inner = os.path.join(folder, name)
             if os.path.isdir(inner) and not os.path.islink(inner):
                 os.chmod(inner, 0o700)  # a folder that may not be written can't be moved
-                count += 1
-                moved = os.path.join(os.path.dirname(path), f".clear.{os.getpid()}.{count}")
+                moved = os.path.join(os.path.dirname(path), f".{secrets.token_hex(16)}")
                 os.rename(inner, moved)
                 waiting.append(moved)
             else:
