@@ -191,3 +191,10 @@ def test_an_archive_in_an_archive_is_named(tmp_path):
 def test_a_large_class_is_read(tmp_path):
     files = {f"s{i}/n{k}.py": "" for i in range(300) for k in range(7)}
     assert len(read_zip(tmp_path, zipped(files, zipfile.ZIP_STORED))) == 300
+
+
+def test_constants_that_were_dealt_are_not_forgotten_in_silence(tmp_path):
+    source = notebook(ADD, "check.add.variant(ONE=2)(my_add)")
+    found = handed_in(tmp_path, {"ann/add.ipynb": source, "bob/add.ipynb": notebook(ADD)})
+    assert "give --roster the assignment.json" in found["ann"].problems[0]
+    assert not found["bob"].problems

@@ -45,6 +45,7 @@ class _Work:
     files: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     origin: Origin | None = None
+    dealt: set[str] = field(default_factory=set)  # exercises that came with constants of their own
     group: list[tuple[str, ...]] = field(default_factory=list)  # Gradescope's: each one's ids
 
     def take(self, exercise: str, answer: Answer, rank: tuple[int, str]) -> None:
@@ -154,6 +155,7 @@ def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exerc
         parsed = parse(cells)
         claimed, unclear = claims(parsed, name, exercises)
         notes = [*odd, *unclear]
+        work.dealt |= {name for name in claimed if _dealt(parsed, name)}
         for exercise in claimed:
             answer = rebuild(parsed, exercise, exercises[exercise].answer)
             work.take(exercise, answer, (found.attempt, name))
@@ -195,6 +197,12 @@ def claims(
                 f"{function} could answer {', '.join(names)}: name the file after the exercise"
             )
     return claimed, unclear
+
+
+def _dealt(parsed: Parsed, name: str) -> bool:
+    """Whether the file checks the exercise with constants that `course assign` wrote into it."""
+    begins = f".{name.split('/')[1]}.variant("
+    return any(begins in cell.source for cell in parsed.cells)
 
 
 def _attempted(parsed: Parsed, function: str) -> bool:
@@ -258,6 +266,7 @@ def _by_person(works: Mapping[str, _Work], people: Mapping[str, list[Person]]) -
                 whole.problems.append(f"handed in as {before!r} and as {student!r}: one of them?")
             under.setdefault(person.student, student)
             whole.files += work.files
+            whole.dealt |= work.dealt
             whole.problems += work.problems
             for exercise, (rank, answer) in work.answers.items():
                 whole.take(exercise, answer, rank)
@@ -274,6 +283,12 @@ def _student(
         problems.append("nothing was handed in")
     elif roster.constants and first not in roster.constants:
         problems.append("not on the roster: graded with the constants that everyone has")
+    if unsaid := sorted(work.dealt - set(given)):
+        problems.insert(
+            0,
+            f"{', '.join(unsaid)}: handed out with constants of its own, graded with everyone's: "
+            "give --roster the assignment.json of course assign",
+        )
     submission = Submission(
         student=person.student,
         files=tuple(work.files),
