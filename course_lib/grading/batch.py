@@ -8,6 +8,7 @@ goes on where it stopped, a second run grades only what is new, and equal answer
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
@@ -81,7 +82,8 @@ def grade_class(
 
     At Ctrl-C the submissions that are being graded are finished, and no other is begun. Where the
     judge itself fails, that student's result says so, for somebody to look at; it isn't kept, so
-    that the next run tries again.
+    that the next run tries again. Who ran out of time beside a neighbour that misbehaved is graded
+    once more at the end, alone, and the better result counts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_digest: dict[str, list[Submission]] = {}
@@ -92,15 +94,24 @@ def grade_class(
     todo = {digest: who[0] for digest, who in by_digest.items() if digest not in done}
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
 
+    spans: dict[str, tuple[float, float]] = {}
+
     def job(one: Submission, digest: str) -> Result:
+        began = time.monotonic()
         result = grade(one)
-        _save(folder, digest, result)
+        spans[digest] = (began, time.monotonic())
+        if workers == 1 or not _late(result):  # a late one is kept when it's known to be its own
+            _save(folder, digest, result)
         return result
 
     running = {pool.submit(job, one, digest): digest for digest, one in todo.items()}
     interrupted = False
     try:
         _gather(running, done, by_digest, progress)
+        for digest in [d for d in spans if workers > 1 and _late(done[d])]:
+            if _disturbed(digest, done, spans):
+                done[digest] = max(done[digest], grade(todo[digest]), key=lambda r: r.points)
+            _save(folder, digest, done[digest])
     except KeyboardInterrupt:
         interrupted = True
         in_hand = sum(future.running() for future in running)
@@ -118,6 +129,25 @@ def grade_class(
         if digest in done
     }
     return Outcome(results=results, graded=len(done) - before, kept=before, interrupted=interrupted)
+
+
+def _late(result: Result) -> bool:
+    return any(one.status == "out of time" for one in result.graded)
+
+
+def _disturbed(
+    digest: str, done: Mapping[str, Result], spans: Mapping[str, tuple[float, float]]
+) -> bool:
+    """Whether a submission that was graded at the same time misbehaved."""
+    began, ended = spans[digest]
+    return any(
+        other != digest and start < ended and began < end and _misbehaved(done[other])
+        for other, (start, end) in spans.items()
+    )
+
+
+def _misbehaved(result: Result) -> bool:
+    return any(one.review or one.status == "out of time" for one in result.graded)
 
 
 def _gather(

@@ -165,3 +165,33 @@ def test_a_result_is_plain_json(tmp_path):
         [True, "a number"],
         [False, "another"],
     ]
+
+
+def late(submission, points=0.0, status="out of time", review=""):
+    one = Graded(exercise="data/add", points=points, out_of=10, status=status, review=review)
+    return Result(student=submission.student, digest="", graded=(one,))
+
+
+@pytest.mark.parametrize(("status", "tries"), [("out of memory", 2), ("passed", 1)])
+def test_a_late_answer_beside_a_hog_is_tried_again_alone(tmp_path, status, tries):
+    both, seen = threading.Barrier(2), []
+
+    def grade(submission):
+        seen.append(submission.student)
+        first = seen.count(submission.student) == 1
+        if first:
+            both.wait(10)
+        if submission.student == "hog":
+            both.wait(10)
+            return late(submission, status=status, review="" if status == "passed" else "a hog")
+        if first:
+            both.wait(10)
+            return late(submission)
+        return late(submission, 10.0, "passed")
+
+    class_ = [handed_in("honest", "a"), handed_in("hog", "b")]
+    outcome = grade_class(class_, grade, KEY, tmp_path, workers=2)
+    assert seen.count("honest") == tries
+    assert outcome.results["honest"].points == (10.0 if tries == 2 else 0.0)
+    again = grade_class(class_, grade, KEY, tmp_path, workers=2)
+    assert again.kept == 2 and again.results["honest"].points == outcome.results["honest"].points

@@ -159,13 +159,12 @@ def test_an_answer_that_does_not_parse_is_passed_on_as_it_is(tmp_path):
         "(" * 5_000,
         "a" + ".b" * 100_000,
         "x = 1\0",
-        "x = '\ud800'",
         "f(a, a=1",
         "def f(a, a): pass",
         "await x",
         "def my_add(x): nonlocal y",
     ],
-    ids=["minus", "brackets", "dots", "NUL", "surrogate", "open", "twice", "await", "nonlocal"],
+    ids=["minus", "brackets", "dots", "NUL", "open", "twice", "await", "nonlocal"],
 )
 def test_code_that_python_cannot_read_is_a_problem_not_a_crash(tmp_path, source):
     submission = one(tmp_path, notebook(source, ADD))
@@ -363,8 +362,8 @@ def test_a_class_in_one_zip_keeps_going_past_one_bomb(tmp_path):
     assert wanted == ("data/add",) and a.answers["data/add"] and not b.answers["data/add"]
     assert "expands" in b.problems[0]
     whole.write_bytes(zipped({"/etc/add.py": ADD.encode()}))
-    (student,), _ = read_class(whole, EXERCISES, Roster(), wanted=["data/add"])
-    assert "absolute path" in student.submission.problems[0]
+    students, _ = read_class(whole, EXERCISES, Roster())
+    assert "absolute path" in students[0].submission.problems[0]
 
 
 def test_links_and_pipes_are_not_opened(tmp_path):

@@ -84,3 +84,12 @@ def test_no_files_are_said(root):
 def test_without_a_sandbox_it_says_so():
     result = Result(student="a", digest="", graded=(), sandboxed=False)
     assert "WITHOUT a sandbox" in gradescope.results_json(result, {})["output"]
+
+
+@pytest.mark.parametrize("settings", [None, "{", "{}"])
+def test_whatever_happens_there_is_a_results_file(root, settings):
+    path = root / "source" / "settings.json"
+    path.unlink() if settings is None else path.write_text(settings)
+    data = gradescope.run(root)
+    assert data["score"] == 0 and data["output"].startswith("Not graded: ")
+    assert json.loads((root / "results" / "results.json").read_text()) == data

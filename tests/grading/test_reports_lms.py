@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from course_lib.grading.intake.origin import origin
+from course_lib.grading.intake.origin import origin, platform_of
 from course_lib.grading.intake.roster import Person
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Graded, Result, Submission
@@ -13,9 +13,13 @@ from course_lib.grading.reports import lms
 NAMES = ("data/add", "data/double")
 
 
+def _origin(path):
+    return origin(path, "all", (), platform_of([path]))
+
+
 def student(name, row=None, path=None, problems=(), files=("add.ipynb",)):
     made = Submission(student=name, files=files, problems=problems)
-    return Student(made, Person(student=name, row=row or {}), path and origin(path, "all"))
+    return Student(made, Person(student=name, row=row or {}), path and _origin(path))
 
 
 def result(name, points=(10.0, 2.5), statuses=("passed", "partly"), sandboxed=True, review=""):
@@ -70,7 +74,16 @@ def test_moodle_finds_students_by_identifier_and_feedback_is_escaped():
     head, row = lms.moodle_rows([one], {"Ann Lee": marked}, 20)
     assert head[0] == "Identifier" and row[0] == "Participant 4711"
     assert row[3:5] == [12.5, 20]
-    assert "&lt;script&gt;" in row[5] and "<script>" not in row[5]
+    said = row[head.index("Feedback comments")]
+    assert "&lt;script&gt;" in said and "<script>" not in said
+    assert "Last modified (grade)" in head  # without it, Moodle refuses the worksheet
+
+
+def test_an_id_that_begins_with_a_minus_stays_itself(tmp_path):
+    path = tmp_path / "canvas.csv"
+    row = {**ROW, "ID": "-7", "SIS Login ID": "-al", "SIS User ID": "-1+cmd|' /C calc'!A0"}
+    lms.write_csv(path, lms.canvas_rows([student("-al", row)], {}, 20, "Week 1"))
+    assert read(path)[2][1:4] == ["-7", "'-1+cmd|' /C calc'!A0", "-al"]
 
 
 def test_grades_without_a_sandbox_are_stamped_everywhere():

@@ -38,7 +38,7 @@ def without(line, *words):
     [
         ([("--size", 2)], {"tmp"}),
         ([("--seccomp", 2)], {"filter"}),
-        ([("--unshare-all", 1), ("--hostname", 2)], {"network", "processes"}),
+        ([("--unshare-all", 1), ("--as-pid-1", 1), ("--hostname", 2)], {"network", "processes"}),
         ([("--core=0", 1), ("--nproc=64", 1)], {"limits"}),
     ],
 )

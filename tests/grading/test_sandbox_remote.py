@@ -1,5 +1,7 @@
 """A remote answer is like a local one: values, exceptions, changed arguments, objects, threads."""
 
+import errno
+import platform
 import threading
 
 import pytest
@@ -212,3 +214,47 @@ def test_the_end_reaches_every_call_that_waits(remote):
     assert ended == ["out of time"] * 3
     with pytest.raises(Ended):
         answer()
+
+
+@pytest.mark.parametrize(
+    "call", ["pidfd_getfd", "ptrace", "process_vm_readv", "process_vm_writev", "shmget", "msgget"]
+)
+def test_calls_into_other_processes_are_refused(remote, call):
+    numbers = {"x86_64": (438, 101, 310, 311, 29, 68), "aarch64": (438, 117, 270, 271, 194, 186)}
+    names = ("pidfd_getfd", "ptrace", "process_vm_readv", "process_vm_writev", "shmget", "msgget")
+    number = numbers[platform.machine()][names.index(call)]
+    answer = remote(
+        "import ctypes\ndef answer(n):\n    libc = ctypes.CDLL(None, use_errno=True)\n"
+        "    return libc.syscall(n, 0, 0, 0, 0, 0, 0), ctypes.get_errno()"
+    )
+    assert answer(number) == (-1, errno.EPERM)
+
+
+def test_the_first_process_shows_no_path_of_the_host(remote):
+    answer = remote("def answer(x):\n    return open('/proc/1/cmdline').read()")
+    assert "bind" not in answer(0) and "course-grading" not in answer(0)
+
+
+def test_integers_of_4000_digits_are_an_answer(remote):
+    answer = remote("def answer(x):\n    return 10 ** x")
+    assert answer(4_000) == 10**4_000
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "os.makedirs(place + '/a/b/c'); open(place + '/a/b/f', 'w').close()\n"
+        "    os.chmod(place + '/a/b', 0); os.chmod(place + '/a', 0)",
+        "os.chdir(place)\n    for i in range(150):\n        os.mkdir('d' * 99); os.chdir('d' * 99)",
+        "os.chdir(place)\n    for i in range(1500):\n        os.mkdir('d'); os.chdir('d')",
+    ],
+    ids=["no rights", "long", "deep"],
+)
+def test_no_folder_survives_to_the_next_answer(worker, place, left):
+    source = f"import os\ndef answer(place):\n    {left}\n    return 1"
+    with worker.open(source, "answer", 60.0) as (session, _):
+        assert Remote(worker, session)(place) == 1
+    source = "import os\ndef answer(place):\n    return os.listdir(place)"
+    with worker.open(source, "answer", 60.0) as (session, _):
+        assert Remote(worker, session)(place) == []

@@ -118,3 +118,34 @@ def test_what_may_not_cross_is_refused(value, said):
 def test_forged_data_is_refused(forged):
     with pytest.raises(serialize.Refused):
         serialize.decode(forged)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"tensor": {"dtype": "f" * 300_000, "shape": [1], "data": ""}},
+        {"tensor": {"dtype": ["float32"], "shape": [1], "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": [9] * 1_000, "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": [10**300, 0], "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": {"a": [1] * 1_000}, "data": ""}},
+        {"int": "9" * 300_000},
+        {"int": [9]},
+        {"x" * 300_000: 1},
+        {"a": 1, "b": [1] * 10_000},
+        {"set": [k * (2**61 - 1) for k in range(50_000)]},
+        {"set": list(range(50_001))},
+        {"dict": [[k * (2**61 - 1), 1] for k in range(50_000)]},
+        {"dict": [[1, 2, 3]]},
+    ],
+)
+def test_what_is_too_large_is_refused_in_few_words(sent):
+    with pytest.raises(serialize.Refused) as refused:
+        serialize.decode(sent)
+    assert len(str(refused.value)) < 300
+
+
+def test_integers_of_thousands_of_digits_are_values():
+    value = 10**4_200 + 7
+    assert serialize.decode(serialize.encode(value)) == value
+    with pytest.raises(serialize.Refused, match="digits"):
+        serialize.encode(10**5_000)

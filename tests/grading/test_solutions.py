@@ -38,3 +38,10 @@ def test_the_stub_gets_none(name, graded):
     grade = graded(answer_of(name, "stub"), EXERCISES[name])
     assert grade.points == 0, grade
     assert grade.status in ("not attempted", "wrong")
+
+
+@pytest.mark.parametrize("seed", [154_887, 732_974])
+def test_rounding_in_a_gradient_is_no_mistake(seed):
+    name, space = "architecture/grouped_query_attention", {}
+    exec(answer_of(name, "solution"), space)
+    assert EXERCISES[name].examine(space["my_attention"], seed).share == 1

@@ -9,19 +9,33 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 
 MAX_FILES = 2_000
 MAX_FILE = 20 << 20
 MAX_TOTAL = 200 << 20
-CLASS_FILES, CLASS_TOTAL = 20_000, 1 << 30  # of a whole class: 300 students, 7 files of 400 kB
-# What Python's own readers raise at bytes that are no archive, or one that was cut or altered.
-DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, struct.error),
-    *(RuntimeError, NotImplementedError, EOFError, OSError, ValueError, LookupError, OverflowError),
-)
+CLASS_FILES = 100_000  # of a whole class
+CLASS_TOTAL = 4 << 30
 MAX_RATIO = 200  # a notebook compresses ten times; a bomb, a thousand times
+
+DRIVE = re.compile(r"^[A-Za-z]:/")  # a Windows path; "A: B" is a name
+# What the standard library raises for bytes that are not what their headers say.
+DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # NotImplementedError as well
+    ValueError,  # UnicodeError as well
+    LookupError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class BadArchive(ValueError):
@@ -36,42 +50,113 @@ class _Entry:
     kind: str  # "file", "folder" or what else it is
 
 
-def read_archive(data: bytes, skipped: dict[str, str] | None = None) -> dict[str, bytes]:
+def read_archive(
+    data: bytes, skipped: dict[str, str] | None = None, ends: tuple[str, ...] = ()
+) -> dict[str, bytes]:
     """The files of a zip or tar (plain, gzip, bzip2, xz) by their path inside it.
 
     Raises BadArchive, naming the entry, for links, devices, absolute paths, "..", two entries of
-    one name, encrypted entries, and for sizes beyond the limits, announced or real.
+    one name, encrypted or damaged entries, and for sizes beyond the limits, announced or real.
 
     skipped: given for the zip of a whole class, where one student's bad entry must not stop the
-    others. A link, a device, and what is encrypted or too large, is then left out and noted here:
-    its name -> why.
+    others. Whatever is wrong with an entry, it alone is left out and noted here: its name -> why.
+    The limits are then those of a class. ends: how the names end that are wanted (all, if none).
     """
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
-            return _read_zip(data, skipped)
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                entries = (
+                    (_zip_entry(i), partial(_zip_bytes, archive, i)) for i in archive.infolist()
+                )
+                return _take(entries, skipped, ends, None)
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            return _read_tar(archive, len(data))
-    except BadArchive:
-        raise
+            # One by one: a bomb is refused before its last header was read.
+            found = ((_tar_entry(i), partial(_tar_bytes, archive, i)) for i in archive)
+            return _take(found, skipped, ends, len(data))
     except DAMAGE as error:
-        raise BadArchive(f"neither a zip nor a tar that can be read: {error}") from error
+        if isinstance(error, BadArchive):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        raise BadArchive(f"neither a zip nor a tar that can be read: {said}") from error
 
 
-def _read_zip(data: bytes, skipped: dict[str, str] | None) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        infos = archive.infolist()
-        _check((_zip_entry(info) for info in infos), skipped)
-        files = {}
-        for info in infos:
-            if info.is_dir() or info.filename in (skipped or ()):
-                continue
-            try:
-                files[_plain(info.filename)] = _read(archive.open(info), info.filename)
-            except DAMAGE as error:
-                if skipped is None:
-                    raise
-                skipped[info.filename] = f"it can't be read: {error}"
-        return files
+def _take(
+    entries: Iterable[tuple[_Entry, Callable[[], bytes]]],
+    skipped: dict[str, str] | None,
+    ends: tuple[str, ...],
+    packed: int | None,
+) -> dict[str, bytes]:
+    """Read what an honest archive may hold; refuse the rest, or skip it."""
+    whole = skipped is not None
+    tally = _Tally(CLASS_FILES if whole else MAX_FILES, CLASS_TOTAL if whole else MAX_TOTAL)
+    reads: list[tuple[str, str, Callable[[], bytes]]] = []
+    for entry, read in entries:
+        if ends and entry.kind == "file" and not entry.name.lower().endswith(ends):
+            continue
+        try:
+            name = tally.add(entry, packed)
+        except BadArchive as error:
+            if skipped is None:
+                raise
+            skipped[entry.name] = str(error)
+            continue
+        if entry.kind == "file":
+            reads.append((name, entry.name, read))
+    files = {}
+    for name, entry_name, read in reads:
+        try:
+            files[name] = read()
+        except DAMAGE as error:
+            said = f"it is damaged: {type(error).__name__}: {error}"
+            if skipped is None:
+                raise BadArchive(f"{entry_name!r}: {said}") from error
+            skipped[entry_name] = said
+    return files
+
+
+@dataclass
+class _Tally:
+    """What an archive holds so far, against what it may hold."""
+
+    max_files: int
+    max_total: int
+    total: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, entry: _Entry, packed: int | None) -> str:
+        """The entry's plain path. Raises BadArchive for what an honest archive never holds."""
+        if fault := _fault(entry):
+            raise BadArchive(f"{entry.name!r} {fault}")
+        name = _plain(entry.name)
+        if name in self.seen and entry.kind == "file":
+            raise BadArchive(f"{entry.name!r} occurs twice")
+        if len(self.seen) >= self.max_files:
+            count = len(self.seen) + 1
+            raise BadArchive(
+                f"{entry.name!r} is entry {count}: at most {self.max_files:,} are read"
+            )
+        total = self.total + entry.size
+        if total > self.max_total:
+            raise BadArchive(f"{entry.name!r} brings the whole over {self.max_total:,} bytes")
+        if packed and total > 1 << 20 and total / packed > MAX_RATIO:
+            times = total / packed
+            raise BadArchive(f"{entry.name!r} expands {times:.0f} times: at most {MAX_RATIO}")
+        self.total = total
+        self.seen.add(name)
+        return name
+
+
+def _zip_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as stream:
+        return _read(stream, info.filename)
+
+
+def _tar_bytes(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(info)
+    data = b"" if stream is None else _read(stream, info.name)
+    if len(data) != info.size:
+        raise EOFError(f"{len(data):,} of {info.size:,} bytes")
+    return data
 
 
 def _zip_entry(info: zipfile.ZipInfo) -> _Entry:
@@ -86,20 +171,6 @@ def _zip_entry(info: zipfile.ZipInfo) -> _Entry:
     return _Entry(info.filename, info.file_size, info.compress_size, kind)
 
 
-def _read_tar(archive: tarfile.TarFile, packed: int) -> dict[str, bytes]:
-    infos = []
-    for info in archive:  # one by one: a bomb is refused before its last header was read
-        infos.append(info)
-        _check([_tar_entry(i) for i in infos[-1:]])
-        _check_total(sum(i.size for i in infos), packed, info.name)
-    _check(map(_tar_entry, infos))
-    return {
-        _plain(info.name): _read(archive.extractfile(info), info.name)
-        for info in infos
-        if info.isfile()
-    }
-
-
 def _tar_entry(info: tarfile.TarInfo) -> _Entry:
     kind = "file" if info.isreg() and not info.issparse() else "folder" if info.isdir() else ""
     if info.issym() or info.islnk():
@@ -107,33 +178,8 @@ def _tar_entry(info: tarfile.TarInfo) -> _Entry:
     return _Entry(info.name, info.size, None, kind or "a device, pipe or sparse file")
 
 
-def _check(entries: Iterable[_Entry], skipped: dict[str, str] | None = None) -> None:
-    """Refuse what an honest archive never holds, or skip it."""
-    files, most = (MAX_FILES, MAX_TOTAL) if skipped is None else (CLASS_FILES, CLASS_TOTAL)
-    seen: set[str] = set()
-    total = 0
-    for entry in entries:
-        if fault := _fault(entry):
-            if skipped is None:
-                raise BadArchive(f"{entry.name!r} {fault}")
-            skipped[entry.name] = f"it {fault}"
-            continue
-        name = _plain(entry.name)
-        if name in seen and entry.kind == "file":
-            raise BadArchive(f"{entry.name!r} occurs twice")
-        seen.add(name)
-        total += entry.size
-        if len(seen) > files:
-            raise BadArchive(f"{entry.name!r} is entry {len(seen)}: at most {files:,} are read")
-        _check_total(total, None, entry.name, most)
-
-
 def _fault(entry: _Entry) -> str:
     """What is wrong with one entry, in words; "" where nothing is."""
-    try:
-        _plain(entry.name)
-    except BadArchive as error:
-        return str(error).removeprefix(repr(entry.name)).strip()
     if entry.kind not in ("file", "folder"):
         return f"is {entry.kind}: only files and folders are taken"
     if entry.size > MAX_FILE:
@@ -144,17 +190,10 @@ def _fault(entry: _Entry) -> str:
     return ""
 
 
-def _check_total(total: int, packed: int | None, name: str, most: int = MAX_TOTAL) -> None:
-    if total > most:
-        raise BadArchive(f"{name!r} brings the whole over {most:,} bytes")
-    if packed and total > 1 << 20 and total / packed > MAX_RATIO:
-        raise BadArchive(f"{name!r} expands {total / packed:.0f} times: at most {MAX_RATIO}")
-
-
 def _plain(name: str) -> str:
     """The entry's path with single slashes. Raises BadArchive for paths that lead outside."""
     path = name.replace("\\", "/")
-    if path.startswith("/") or re.match(r"[A-Za-z]:(/|$)", path) or "\0" in path:
+    if path.startswith("/") or DRIVE.match(path) or "\0" in path:
         raise BadArchive(f"{name!r} is an absolute path")
     if ".." in path.split("/"):
         raise BadArchive(f"{name!r} leads out of the archive")

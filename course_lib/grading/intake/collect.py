@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from course_lib.grading.intake import archive
 from course_lib.grading.intake.notebook import plain_text
-from course_lib.grading.intake.origin import is_junk, known
+from course_lib.grading.intake.origin import is_junk
 
 SOURCES = (".ipynb", ".py")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+MAX_PEOPLE = 4 << 20
 PEOPLE = "submission_metadata.yml"  # Gradescope's list of who handed in what
 
 
@@ -45,7 +46,11 @@ class Collected:
 
     files: list[Found] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    people: str = ""
+    people: dict[str, str] = field(default_factory=dict)  # path of a list of people -> its text
+
+    def skip(self, path: str, why: str) -> None:
+        """Note one more reason for what is left out of a file."""
+        self.skipped[path] = f"{self.skipped[path]}; {why}" if path in self.skipped else why
 
 
 def collect(submissions: Path) -> Collected:
@@ -59,9 +64,13 @@ def collect(submissions: Path) -> Collected:
         for path, file in _walk(submissions, found):
             _take(path, file, found)
     elif submissions.is_file() and submissions.name.lower().endswith(ARCHIVES):
-        for path, data in sorted(
-            archive.read_archive(submissions.read_bytes(), skipped=found.skipped).items()
-        ):
+        left_out: dict[str, str] = {}
+        wanted = (*SOURCES, *ARCHIVES, PEOPLE)
+        inside = archive.read_archive(submissions.read_bytes(), skipped=left_out, ends=wanted)
+        for path, why in left_out.items():
+            if not is_junk(path):
+                found.skip(plain_text(path, 400), plain_text(why, 300))
+        for path, data in sorted(inside.items()):
             if not is_junk(path):
                 _take(plain_text(path, 400), data, found)
     elif submissions.is_file() and submissions.name.lower().endswith(SOURCES):
@@ -81,40 +90,43 @@ def _walk(root: Path, found: Collected) -> Iterator[tuple[str, Path]]:
             continue
         mode = file.lstat().st_mode
         if stat.S_ISLNK(mode) or any(p.is_symlink() for p in file.parents if root in p.parents):
-            found.skipped[path] = "it is a link, which is not followed"
+            found.skip(path, "it is a link, which is not followed")
         elif stat.S_ISREG(mode):
             yield path, file
         elif not stat.S_ISDIR(mode):
-            found.skipped[path] = "it is a device or a pipe, which is not opened"
+            found.skip(path, "it is a device or a pipe, which is not opened")
 
 
 def _take(path: str, source: bytes | Path, found: Collected) -> None:
     name = PurePosixPath(path).name
-    if name == PEOPLE and not path_names_a_student(path):
-        data = source if isinstance(source, bytes) else source.read_bytes()
-        found.people = data.decode("utf-8", "replace")
+    if name == PEOPLE:
+        try:
+            data = Found(path, source).read()
+        except OSError as error:
+            found.skip(path, f"it can't be read: {error.strerror or error}")
+        else:
+            found.people[path] = data[:MAX_PEOPLE].decode("utf-8", "replace")
     elif name.lower().endswith(SOURCES):
         found.files.append(Found(path, source))
     elif name.lower().endswith(ARCHIVES):
         _unpack(Found(path, source), found)
 
 
-def path_names_a_student(path: str) -> bool:
-    """Whether a platform's folder of one student is on the way: what lies there is that student's,
-    and can't say who anybody is."""
-    return any(known(part) for part in PurePosixPath(path).parts[:-1])
-
-
 def _unpack(outer: Found, found: Collected) -> None:
-    """A student's own archive. One inside another is left alone, and that is said."""
+    """A student's own archive. One inside another is left alone, and said by name."""
     try:
         inner = archive.read_archive(outer.read())
     except (archive.BadArchive, OSError) as error:
-        found.skipped[outer.path] = f"it was not unpacked: {plain_text(error, 300)}"
+        found.skip(outer.path, f"it was not unpacked: {plain_text(error, 300)}")
         return
+    before = len(found.files)
     for path, data in sorted(inner.items()):
-        if path.lower().endswith(SOURCES) and not is_junk(path):
-            found.files.append(Found(outer.path, data, plain_text(path, 400)))
-        elif path.lower().endswith(ARCHIVES) and not is_junk(path):
-            inside = f"{outer.path}: the archive {plain_text(path, 100)} inside it"
-            found.skipped[outer.path] = f"{inside} was not unpacked: hand in its files"
+        name = plain_text(path, 400)
+        if is_junk(path):
+            continue
+        if path.lower().endswith(SOURCES):
+            found.files.append(Found(outer.path, data, name))
+        elif path.lower().endswith(ARCHIVES):
+            found.skip(outer.path, f"{name} in it is an archive again: hand in what it holds")
+    if len(found.files) == before and outer.path not in found.skipped:
+        found.skip(outer.path, f"it holds no file that ends in {' or '.join(SOURCES)}")

@@ -7,7 +7,7 @@ ids, kernels and other metadata may say anything: they are not looked at.
 import codecs
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_BYTES = 20 << 20
 MAX_CODE = 400_000  # characters of code in one file: a long notebook of ours has 20,000
@@ -19,6 +19,7 @@ MARKS = (  # the longer mark first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 PERCENT = re.compile(r"^# %%.*$", re.MULTILINE)  # where a .py file marks its cells
+HALF = re.compile("[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
@@ -58,7 +59,7 @@ def cells_of(name: str, data: bytes) -> tuple[list[Cell], list[str]]:
             f"it has {len(data):,} bytes, at most {MAX_BYTES:,} are read: clear the outputs of all "
             "cells, save, and hand it in again"
         )
-    text, problems = _text(data)
+    text, problems = decoded(data)
     if name.lower().endswith(".py"):
         cells = [Cell(i, part) for i, part in enumerate(PERCENT.split(text), start=1)]
     else:
@@ -68,10 +69,12 @@ def cells_of(name: str, data: bytes) -> tuple[list[Cell], list[str]]:
     length = sum(len(cell.source) for cell in cells)
     if length > MAX_CODE:
         raise Unreadable(f"it holds {length:,} characters of code, at most {MAX_CODE:,} are read")
-    return [cell for cell in cells if cell.source.strip()], problems
+    cells = [_whole(cell, problems) for cell in cells if cell.source.strip()]
+    return cells, problems
 
 
-def _text(data: bytes) -> tuple[str, list[str]]:
+def decoded(data: bytes) -> tuple[str, list[str]]:
+    """The text of a file, by its mark, as UTF-8 or as Latin-1; and what is odd about that."""
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace"), []
@@ -120,6 +123,17 @@ def _source(cell: dict) -> str:
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
     return source if isinstance(source, str) else ""
+
+
+def _whole(cell: Cell, problems: list[str]) -> Cell:
+    """The cell without halves of surrogate pairs, which no encoding can write."""
+    if not (found := HALF.search(cell.source)):
+        return cell
+    half = f"U+{ord(found.group()):04X}"
+    problems.append(
+        f"cell {cell.number} holds half a character ({half}): read as \N{REPLACEMENT CHARACTER}"
+    )
+    return replace(cell, source=HALF.sub("\N{REPLACEMENT CHARACTER}", cell.source))
 
 
 def _named(metadata: object) -> str | None:

@@ -5,26 +5,35 @@ Moodle      First Surname_12345_assignsubmission_file_/rope.ipynb   (or _file_ro
 Gradescope  submission_12345/rope.ipynb, names in submission_metadata.yml
 nbgrader    submitted/student/assignment/rope.ipynb
 by hand     student/rope.ipynb, or student.ipynb
+
+Which of them it is, is decided once, for the whole hand-in, by the names at its top. Below, the
+names are the students' own, and say nothing.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import yaml
 
-CANVAS = re.compile(r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<part>\d+)_(?P<file>.+)$")
+CANVAS = re.compile(
+    r"^(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<id>[1-9]\d*)_(?P<part>[1-9]\d*)_(?P<file>.+)$"
+)
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)$")
 GRADESCOPE = re.compile(r"^submission_(?P<id>\d+)$")
 AGAIN = re.compile(r"^(?P<stem>.+?)-(?P<attempt>\d{1,3})$")  # Canvas counts resubmissions
 COPY = re.compile(r"^(?P<stem>.+?) ?\((?P<attempt>\d{1,3})\)$")  # browsers count downloads
+PLATFORMS = {"canvas": CANVAS, "moodle": MOODLE, "gradescope": GRADESCOPE}
 JUNK = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", "node_modules")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Whose file it is, and which try. ids: what a roster may know the student by."""
+    """Whose file it is, and which try. ids: what a roster may know the student by.
+
+    doubt: why somebody has to say whose it is; "" where the platform does.
+    """
 
     student: str
     file: str
@@ -32,6 +41,7 @@ class Origin:
     attempt: int = 0
     late: bool = False
     platform: str = ""
+    doubt: str = ""
 
 
 def is_junk(path: str) -> bool:
@@ -49,64 +59,63 @@ def strip_wrapper(paths: Collection[str]) -> int:
     while split and all(len(parts) > count + 2 for parts in split):
         if len({parts[count] for parts in split}) > 1 or split[0][count] == "submitted":
             break
-        if len({parts[count + 1] for parts in split}) < 2 and not known(split[0][count + 1]):
+        if len({parts[count + 1] for parts in split}) < 2 and not _known(split[0][count + 1]):
             break
         count += 1
     flat = [parts for parts in split if len(parts) == count + 2]
-    one = len({parts[count] for parts in flat}) == 1  # several folders are several students
-    if one and len(flat) == len(split) and all(known(parts[-1]) for parts in flat):
+    one = len({tuple(parts[: count + 1]) for parts in flat}) == 1
+    if one and len(flat) == len(split) and all(_known(parts[-1]) for parts in flat):
         count += 1  # one folder of a platform's flat files
     return count
 
 
-def known(part: str) -> bool:
-    """Whether a platform writes names like this one."""
-    return any(pattern.match(part) for pattern in (CANVAS, MOODLE, GRADESCOPE))
+def _known(part: str) -> bool:
+    return any(pattern.match(part) for pattern in PLATFORMS.values())
 
 
-def platform_of(paths: Collection[str]) -> str:
-    """Which platform wrote these paths (below the submissions' folder): decided once, for all.
-
-    By the part that names the student, the first one: where most paths have it in one platform's
-    form, that platform made the hand-in. So no student's own file name can claim another's work:
-    among folders by hand `ann/lab_01_02_rope.ipynb` is Ann's, whatever Canvas would say of it.
-    """
-    heads = [path.split("/")[0] for path in paths]
-    if heads and all("submitted" in path.split("/")[:-2] for path in paths):
+def platform_of(paths: Iterable[str]) -> str:
+    """The platform that the whole hand-in comes from: more than half of the names at its top."""
+    split = [path.split("/") for path in paths]
+    if split and all("submitted" in parts[:1] for parts in split):
         return "nbgrader"
-    for name, pattern in (("moodle", MOODLE), ("gradescope", GRADESCOPE), ("canvas", CANVAS)):
-        if heads and 2 * sum(bool(pattern.match(head)) for head in heads) > len(heads):
-            return name
-    return ""
+    tops = {parts[0] for parts in split}
+    counts = {name: sum(bool(p.match(top)) for top in tops) for name, p in PLATFORMS.items()}
+    best = max(counts, key=lambda name: counts[name])
+    return best if 2 * counts[best] > len(tops) else ""
 
 
-def origin(
-    path: str, whole: str, topics: Collection[str] = (), platform: str | None = None
-) -> Origin:
+def origin(path: str, whole: str, topics: Collection[str] = (), platform: str = "") -> Origin:
     """Whose file this is, by its path below the submissions' folder.
 
     whole: the student where the path names none, as when a learner's own folder of exercises
-    (files called as topics are) is graded. platform: that of the whole hand-in; this path's own
-    where it isn't given.
+    (files called as topics are) is graded. platform: of the whole hand-in, see `platform_of`.
     """
     parts = path.split("/")
-    name, last = parts[0], PurePosixPath(parts[-1])
-    platform = platform_of([path]) if platform is None else platform
-    if platform == "moodle" and (found := MOODLE.match(name)):
-        file, who = found["file"] or parts[-1], found["name"]
-        return _with_attempt(who, file, (found["id"], f"Participant {found['id']}"), "moodle")
-    if platform == "gradescope" and (found := GRADESCOPE.match(name)):
-        return _with_attempt(name, parts[-1], (found["id"],), "gradescope")
-    if platform == "canvas" and (found := CANVAS.match(name)):
-        file = found["file"] if len(parts) == 1 else parts[-1]
-        made = _with_attempt(found["name"], found["file"], (found["id"],), "canvas")
-        return replace(made, file=file, late=bool(found["late"]))
-    if platform == "nbgrader" and "submitted" in parts[:-2]:
-        student = parts[parts.index("submitted") + 1]
-        return _with_attempt(student, parts[-1], (), "nbgrader")
+    top, last = parts[0], parts[-1]
+    if platform == "nbgrader" and len(parts) > 2:
+        return _with_attempt(parts[1], last, (), platform)
+    if platform in PLATFORMS:
+        found = PLATFORMS[platform].match(top)
+        if found is None:
+            doubt = f"its name is none of {platform}'s: say whose it is"
+            made = _by_hand(parts, whole, topics)
+            return replace(made, student=f"{made.student} (unmatched)", doubt=doubt)
+        if platform == "gradescope":
+            return _with_attempt(top, last, (found["id"],), platform)
+        file = found["file"] or last if len(parts) == 1 or platform == "moodle" else last
+        if platform == "moodle":
+            ids = (found["id"], f"Participant {found['id']}")
+            return _with_attempt(found["name"], file, ids, platform)
+        made = _with_attempt(found["name"], found["file"], (found["id"],), platform)
+        late = bool(found["late"])
+        return replace(made, file=made.file if len(parts) == 1 else last, late=late)
+    return _by_hand(parts, whole, topics)
+
+
+def _by_hand(parts: Sequence[str], whole: str, topics: Collection[str]) -> Origin:
     if len(parts) > 1:
-        return _with_attempt(name, parts[-1], (), "")
-    made = _with_attempt("", last.name, (), "")
+        return _with_attempt(parts[0], parts[-1], (), "")
+    made = _with_attempt("", parts[0], (), "")
     stem = PurePosixPath(made.file).stem
     return replace(made, student=whole if stem.split(".")[0] in topics else stem)
 
@@ -120,8 +129,8 @@ def _with_attempt(student: str, file: str, ids: tuple[str, ...], platform: str) 
     return Origin(**made, ids=ids, platform=platform)
 
 
-def gradescope_people(text: str) -> dict[str, tuple[str, ...]]:
-    """submission_12345 -> names, addresses and numbers of who handed it in.
+def gradescope_people(text: str) -> dict[str, list[tuple[str, ...]]]:
+    """submission_12345 -> of each who handed it in: address, number and name.
 
     A file that says something else names nobody.
     """
@@ -133,9 +142,9 @@ def gradescope_people(text: str) -> dict[str, tuple[str, ...]]:
     for key, entry in data.items() if isinstance(data, Mapping) else ():
         people = entry.get(":submitters", []) if isinstance(entry, Mapping) else []
         people = [p for p in people if isinstance(p, Mapping)] if isinstance(people, list) else []
-        ids = [str(p[k]) for p in people for k in (":email", ":sid", ":name") if p.get(k)]
-        if ids:
-            found[str(key)] = tuple(ids)
+        ids = [tuple(str(p[k]) for k in (":email", ":sid", ":name") if p.get(k)) for p in people]
+        if any(ids):
+            found[str(key)] = [one for one in ids if one]
     return found
 
 

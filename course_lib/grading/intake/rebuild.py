@@ -1,28 +1,23 @@
 """The source of one answer, put together from a notebook's cells by reading alone.
 
 A notebook holds work in progress: plots, downloads, checks, dead ends. Kept is what the answer's
-function needs, found by following names: from the cell of the answer any statement, from other
-cells only imports, functions, classes and constants. The rest is blanked, line by line, so that
-what stays is the student's own text.
+function needs, found by following names from statement to statement, whatever cell they are in.
+Left out, and said so, is what rests on the course's own library or on the notebook's commands. The
+rest is blanked, line by line, so that what stays is the student's own text.
 """
 
 import ast
 import dis
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import CodeType
 
-from IPython.core.inputtransformer2 import TransformerManager
-
+from course_lib.grading.intake.commands import as_python, without_magics
 from course_lib.grading.intake.notebook import Cell, plain_text
 
-PYTHON_CELLS = ("%%time", "%%timeit", "%%capture", "%%prun")  # magics around ordinary Python
-# The notebook's commands where IPython's own transformer isn't asked. Each alternative is linear.
-MAGIC = re.compile(r"^\s*(%|!|\?)|\?\s*$|^\s*[^\W\d][\w, ]*=\s*(%|!)\s*\w")
-TRANSFORMED = 20_000  # characters: it reads a cell once for each of its commands
 OWN = "course_lib"
+USES = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ class Parsed:
     texts: dict[int, str] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     broken: dict[int, str] = field(default_factory=dict)
+    commands: list[tuple[int, str]] = field(default_factory=list)  # left out: cell, its line
 
     def defines(self, name: str) -> list[Statement]:
         """The statements that bind a name at the top level, in order."""
@@ -64,7 +60,7 @@ def parse(cells: Sequence[Cell]) -> Parsed:
     parsed = Parsed(cells)
     for cell in cells:
         try:
-            text, tree = _tree(cell.source)
+            text, tree, left_out = as_python(cell.source)
             found = [_statement(cell.number, node) for node in tree.body]
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
@@ -72,6 +68,7 @@ def parse(cells: Sequence[Cell]) -> Parsed:
             parsed.broken[cell.number] = f"{type(error).__name__}{line}: {plain_text(said, 100)}"
             continue
         parsed.texts[cell.number] = text
+        parsed.commands += [(cell.number, command) for command in left_out]
         parsed.statements += found
     return parsed
 
@@ -86,16 +83,11 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     problems: list[str] = []
     if len(named) > 1:
         problems.append(f"{len(named)} cells are marked as the answer: the last definition counts")
-    begins = re.compile(rf"^(async )?def {re.escape(function)}\b", re.MULTILINE)
-    raw = [
-        cell.number
-        for cell in parsed.cells
-        if cell.number in parsed.broken and (cell.number in named or begins.search(cell.source))
-    ]
+    raw = [n for n in named if n in parsed.broken]
     made = parsed.defines(function)
     if raw and not [s for s in made if not s.stub]:
         cell = next(c for c in parsed.cells if c.number == raw[-1])
-        return Answer(without_magics(cell.source), (*problems, _said(parsed, raw[-1])))
+        return Answer(without_magics(cell.source)[0], (*problems, _said(parsed, raw[-1])))
     if not made:
         if named:
             problems.append(f"the answer's cell defines no function {function}")
@@ -108,39 +100,24 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     home = {*named, *where}
     # Without its other cells, a name may be missing: the student should read why.
     problems += [_said(parsed, number) for number in parsed.broken if number not in home]
-    kept = _needed(parsed.statements, function, home, set(map(id, set(made) - set(counting))))
-    if any(_course_imports(s.node) for s in _uses(parsed.statements, kept)):
+    resting = _rests_on_course(parsed.statements)
+    away = set(map(id, set(made) - set(counting))) | resting
+    kept = _needed(parsed.statements, function, away)
+    wanted = _uses(parsed.statements, kept)
+    if any(_course_imports(s.node) for s in wanted):
         problems.append(f"it imports {OWN}: an answer must stand on its own, so that was left out")
-    problems += _missing(parsed.statements, kept)
+    problems += [
+        f"cell {s.cell}, line {s.node.lineno}: left out, since it rests on {OWN}"
+        for s in wanted
+        if id(s) in resting and not _course_imports(s.node)
+    ]
+    names = {name for s in parsed.statements if id(s) in kept for name in s.uses}
+    problems += [
+        f"cell {number}: {line!r} is a notebook's command, which was left out"
+        for number, line in parsed.commands
+        if number in home or names & set(re.findall(r"\w+", line.partition("=")[0]))
+    ][:10]
     return Answer(_text(parsed, kept), tuple(problems), stub=not [s for s in made if not s.stub])
-
-
-def without_magics(source: str) -> str:
-    """Python with the notebook's own commands (%…, !…, …?) blanked."""
-    first, _, rest = source.partition("\n")
-    if first.startswith("%%"):
-        return "\n" + rest if first.split()[0] in PYTHON_CELLS else ""
-    if len(source) <= TRANSFORMED:
-        # IPython's own reading: it tells `% b` at the start of a continued line from a command.
-        with suppress(SyntaxError, ValueError, RuntimeError, IndexError):
-            return TransformerManager().transform_cell(source).removesuffix("\n")
-    lines = source.split("\n")
-    return "\n".join(_blank(line) if MAGIC.search(line) else line for line in lines)
-
-
-def _blank(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())] + "pass"
-
-
-def _tree(source: str) -> tuple[str, ast.Module]:
-    source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
-    try:
-        return source, ast.parse(source)
-    except SyntaxError:
-        plain = without_magics(source)
-        if plain == source:
-            raise
-        return plain, ast.parse(plain)
 
 
 def _statement(cell: int, node: ast.stmt) -> Statement:
@@ -163,19 +140,18 @@ def _names(code: CodeType) -> tuple[set[str], set[str]]:
     for step in dis.get_instructions(code):
         if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
             binds.add(step.argval)
-        elif step.opname in ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF"):
+        elif step.opname in USES:
             uses.add(step.argval)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             bound, used = _names(inner)
             uses |= used
-            binds |= {n for n in bound if _has_global(inner, n)}
+            binds |= bound & _globals_of(inner)
     return binds, uses
 
 
-def _has_global(code: CodeType, name: str) -> bool:
-    steps = dis.get_instructions(code)
-    return any(s.opname == "STORE_GLOBAL" and s.argval == name for s in steps)
+def _globals_of(code: CodeType) -> set[str]:
+    return {s.argval for s in dis.get_instructions(code) if s.opname == "STORE_GLOBAL"}
 
 
 def _changed(node: ast.stmt) -> Iterable[ast.expr]:
@@ -201,52 +177,50 @@ def _is_stub(node: ast.stmt) -> bool:
     return len(body) == 1 and isinstance(body[0], ast.Raise) and "NotImpl" in ast.dump(body[0])
 
 
-def _needed(
-    statements: list[Statement], function: str, home: set[int], left_out: set[int]
-) -> set[int]:
+def _needed(statements: list[Statement], function: str, left_out: set[int]) -> set[int]:
     """Ids of the statements that the function rests on, directly or not.
 
-    home: the cells whose every statement may count.
+    Each statement is looked at once for each name it binds: 8,000 cells are no trouble.
     """
     imported = {n for s in statements if _is_import(s.node) for n in s.binds}
-    binders: dict[str, list[Statement]] = {}
+    binding: dict[str, list[Statement]] = {}
     for s in statements:
         if id(s) in left_out or _course_imports(s.node):
             continue
-        if s.cell in home or _is_harmless(s.node):
-            for name in s.binds - imported if isinstance(s.node, ast.Expr) else s.binds:
-                binders.setdefault(name, []).append(s)
-    wanted, seen, kept = [function, "*"], {function, "*"}, set()
-    while wanted:  # each name once, so that a long chain of names takes no longer than its length
-        for s in binders.get(wanted.pop(), ()):
+        for name in s.binds - imported if isinstance(s.node, ast.Expr) else s.binds:
+            binding.setdefault(name, []).append(s)
+    kept: set[int] = set()
+    waiting, seen = [function, "*"], {function, "*"}
+    while waiting:
+        for s in binding.get(waiting.pop(), []):
             if id(s) not in kept:
                 kept.add(id(s))
-                wanted += s.uses - seen
+                waiting += s.uses - seen
                 seen |= s.uses
     return kept
+
+
+def _rests_on_course(statements: list[Statement]) -> set[int]:
+    """Ids of the statements that would fail at once, since the course's library isn't there.
+
+    A function or class that only mentions it may be loaded, and fails when it is called.
+    """
+    missing: set[str] = set()
+    found = set()
+    for s in statements:
+        later = isinstance(s.node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if _course_imports(s.node) or (not later and s.uses & missing):
+            found.add(id(s))
+            missing |= s.binds - {"*"}
+        else:
+            missing -= s.binds
+    return found
 
 
 def _uses(statements: list[Statement], kept: set[int]) -> list[Statement]:
     """The statements, kept or not, that bind a name which a kept one uses."""
     names = {name for s in statements if id(s) in kept for name in s.uses}
     return [s for s in statements if s.binds & names]
-
-
-def _missing(statements: list[Statement], kept: set[int]) -> list[str]:
-    """What the answer uses and only statements bind that weren't taken along, with their cells."""
-    here = [s for s in statements if id(s) in kept]
-    bound = {name for s in here for name in s.binds}
-    wanted = {name for s in here for name in s.uses} - bound
-    said = []
-    for s in statements:
-        for name in sorted(s.binds & wanted):
-            wanted.discard(name)
-            if not _course_imports(s.node):
-                said.append(
-                    f"{name} comes from cell {s.cell}, line {s.node.lineno}, which was not taken "
-                    "along: an answer keeps imports, definitions and values"
-                )
-    return said
 
 
 def _is_import(node: ast.stmt) -> bool:
@@ -261,21 +235,10 @@ def _course_imports(node: ast.stmt) -> bool:
     return False
 
 
-def _is_harmless(node: ast.stmt) -> bool:
-    """Whether this is kept from other cells: what names a thing that the answer uses.
-
-    Imports (also with a fallback, in `try`), definitions, and values: `device = torch.device(…)` as
-    well as a lambda, a partial or a namedtuple. It all runs in the sandbox, or not at all.
-    """
-    if isinstance(node, ast.Try):
-        return all(_is_harmless(part) for part in [*node.body, *node.orelse] if part)
-    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    return _is_import(node) or isinstance(node, definitions | ast.Assign | ast.AnnAssign)
-
-
 def _text(parsed: Parsed, kept: set[int]) -> str:
     """The kept statements as they stand, cell after cell; the others are blanked."""
-    future, parts, by_cell = "", [], {}
+    future, parts = "", []
+    by_cell: dict[int, list[Statement]] = {}
     for s in parsed.statements:
         by_cell.setdefault(s.cell, []).append(s)
     for cell in parsed.cells:

@@ -45,6 +45,8 @@ class _Work:
     files: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     origin: Origin | None = None
+    dealt: set[str] = field(default_factory=set)  # exercises that came with constants of their own
+    group: list[tuple[str, ...]] = field(default_factory=list)  # Gradescope's: each one's ids
 
     def take(self, exercise: str, answer: Answer, rank: tuple[int, str]) -> None:
         """Keep the later of two answers to an exercise."""
@@ -80,11 +82,12 @@ def read_class(
     if not wanted:
         answered = {name for work in works.values() for name in work.answers}
         wanted = tuple(name for name in exercises if name in answered)
-    people = {student: _person(student, work.origin, roster) for student, work in works.items()}
+    people, shared = _people(works, roster)
     merged = _by_person(works, people)
-    everyone = {person.student: person for person in [*people.values(), *roster.people]}
+    everyone = {person.student: person for who in people.values() for person in who}
+    everyone |= {person.student: person for person in roster.people}
     students = [
-        _student(everyone[name], merged.get(name, _Work()), wanted, roster)
+        _student(everyone[name], merged.get(name, _Work()), wanted, roster, shared.get(name, name))
         for name in sorted(everyone, key=str.casefold)
     ]
     return students, wanted
@@ -97,23 +100,47 @@ def _gather(
     depth = strip_wrapper(set(paths))
     topics = {name.split("/")[1] for name in exercises}
     short = {path: "/".join(path.split("/")[depth:]) for path in paths}
-    platform = platform_of(list(short.values()))
+    platform = platform_of(short.values())
     origins = {path: origin(short[path], whole, topics, platform) for path in paths}
     if alone:
         origins = {path: replace(o, student=alone, ids=()) for path, o in origins.items()}
     named = tell_apart(origins.values())
-    people = gradescope_people(collected.people)
+    groups, ignored = _listed(collected.people, paths, depth, platform)
     works: dict[str, _Work] = {}
     for path, found in origins.items():
         student = plain_text(named[found.student, found.ids], 100) or "nameless"
-        ids = found.ids + people.get(found.student, ())
-        work = works.setdefault(student, _Work(origin=replace(found, ids=ids)))
+        group = groups.get(found.student, [])
+        work = works.setdefault(student, _Work(origin=found, group=group))
+        if found.doubt:
+            work.problems.append(f"{short[path]}: {found.doubt}")
         if path in collected.skipped:
             work.problems.append(f"{short[path]}: {collected.skipped[path]}")
     for file in collected.files:
         found = origins[file.path]
-        _read(file, found, works[plain_text(named[found.student, found.ids], 100)], exercises)
+        student = plain_text(named[found.student, found.ids], 100) or "nameless"
+        _read(file, found, works[student], exercises)
+    for path in ignored:
+        said = f"{path} is not Gradescope's own, and names nobody"
+        for work in works.values():
+            if work.origin and path.split("/")[depth:-1][:1] == [work.origin.student]:
+                work.problems.append(said)
     return works
+
+
+def _listed(
+    people: Mapping[str, str], paths: Sequence[str], depth: int, platform: str
+) -> tuple[dict[str, list[tuple[str, ...]]], list[str]]:
+    """Gradescope's list of people, and other files of its name: it lies beside the folders."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    ignored = []
+    for path, text in people.items():
+        before = path.split("/")[:-1]
+        at_top = len(before) <= depth and all(p.split("/")[: len(before)] == before for p in paths)
+        if at_top and platform == "gradescope":
+            groups |= gradescope_people(text)
+        else:
+            ignored.append(path)
+    return groups, ignored
 
 
 def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exercise]) -> None:
@@ -125,16 +152,21 @@ def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exerc
         return
     try:
         cells, odd = cells_of(name, file.read())
+        parsed = parse(cells)
+        claimed, unclear = claims(parsed, name, exercises)
+        notes = [*odd, *unclear]
+        work.dealt |= {name for name in claimed if _dealt(parsed, name)}
+        for exercise in claimed:
+            answer = rebuild(parsed, exercise, exercises[exercise].answer)
+            work.take(exercise, answer, (found.attempt, name))
+            notes += answer.problems
     except (Unreadable, OSError) as error:
         work.problems.append(f"{name}: {plain_text(error, 300)}")
         return
-    parsed = parse(cells)
-    claimed, unclear = claims(parsed, name, exercises)
-    notes = [*odd, *unclear]
-    for exercise in claimed:
-        answer = rebuild(parsed, exercise, exercises[exercise].answer)
-        work.take(exercise, answer, (found.attempt, name))
-        notes += answer.problems
+    except Exception as error:  # one student's bytes must not end the run for all
+        said = f"it can't be read ({type(error).__name__}: {plain_text(error, 200)})"
+        work.problems.append(f"{name}: {said}")
+        return
     work.problems += [f"{name}: {note}" for note in dict.fromkeys(notes)]
     if found.late and "handed in late" not in work.problems:
         work.problems.append("handed in late")
@@ -167,6 +199,12 @@ def claims(
     return claimed, unclear
 
 
+def _dealt(parsed: Parsed, name: str) -> bool:
+    """Whether the file checks the exercise with constants that `course assign` wrote into it."""
+    begins = f".{name.split('/')[1]}.variant("
+    return any(begins in cell.source for cell in parsed.cells)
+
+
 def _attempted(parsed: Parsed, function: str) -> bool:
     if parsed.defines(function):
         return True
@@ -185,29 +223,72 @@ def _likely(parsed: Parsed, file: str, names: Iterable[str]) -> list[str]:
     return [n for n, topic in topics.items() if re.search(rf"\.{topic}(\.variant)?\(", code)]
 
 
-def _person(student: str, found: Origin, roster: Roster) -> Person:
-    return roster.find(student, found.student, *found.ids) or Person(student=student)
+def _people(
+    works: Mapping[str, _Work], roster: Roster
+) -> tuple[dict[str, list[Person]], dict[str, str]]:
+    """Whose each work is: several people's where a group handed it in.
 
-
-def _by_person(works: Mapping[str, _Work], people: Mapping[str, Person]) -> dict[str, _Work]:
-    """One student's work may lie under two names: a login and a number."""
-    merged: dict[str, _Work] = {}
+    Also: student -> who of the group comes first, whose constants all of it were given.
+    """
+    people: dict[str, list[Person]] = {}
+    shared: dict[str, str] = {}
+    taken = {person.student for person in roster.people}
     for student, work in works.items():
-        whole = merged.setdefault(people[student].student, _Work(origin=work.origin))
-        whole.files += work.files
-        whole.problems += work.problems
-        for exercise, (rank, answer) in work.answers.items():
-            whole.take(exercise, answer, rank)
+        found = work.origin
+        shown = found is not None and found.platform in ("canvas", "moodle")
+        name = found.student if found else student
+        keys = work.group or [found.ids if found else ()]
+        here = []
+        for ids in keys:
+            person, unclear = roster.match(ids, ids[-1] if work.group else name, shown)
+            if person is None and not work.group and not unclear and student != name:
+                person, unclear = roster.match((), student, shown)
+            if unclear:
+                work.problems.append(unclear)
+            if person is None:
+                called = ids[0] if work.group and len(keys) > 1 else student
+                called = f"{called} (unmatched)" if called in taken else called
+                person = Person(student=called)
+            here.append(person)
+            shared[person.student] = here[0].student
+        people[student] = here
+    return people, shared
+
+
+def _by_person(works: Mapping[str, _Work], people: Mapping[str, list[Person]]) -> dict[str, _Work]:
+    """One student's work may lie under two names (a login and a number): that is said."""
+    merged: dict[str, _Work] = {}
+    under: dict[str, str] = {}
+    for student, work in works.items():
+        for person in people[student]:
+            whole = merged.setdefault(person.student, _Work(origin=work.origin))
+            if before := under.get(person.student):
+                whole.problems.append(f"handed in as {before!r} and as {student!r}: one of them?")
+            under.setdefault(person.student, student)
+            whole.files += work.files
+            whole.dealt |= work.dealt
+            whole.problems += work.problems
+            for exercise, (rank, answer) in work.answers.items():
+                whole.take(exercise, answer, rank)
     return merged
 
 
-def _student(person: Person, work: _Work, wanted: Sequence[str], roster: Roster) -> Student:
+def _student(
+    person: Person, work: _Work, wanted: Sequence[str], roster: Roster, first: str
+) -> Student:
+    """first: who of the group, if it is one, comes first."""
     problems = list(dict.fromkeys(work.problems))
-    given = roster.constants.get(person.student, {})
+    given = roster.constants.get(first, {})
     if not work.files and not problems:
         problems.append("nothing was handed in")
-    elif roster.constants and person.student not in roster.constants:
+    elif roster.constants and first not in roster.constants:
         problems.append("not on the roster: graded with the constants that everyone has")
+    if unsaid := sorted(work.dealt - set(given)):
+        problems.insert(
+            0,
+            f"{', '.join(unsaid)}: handed out with constants of its own, graded with everyone's: "
+            "give --roster the assignment.json of course assign",
+        )
     submission = Submission(
         student=person.student,
         files=tuple(work.files),

@@ -5,6 +5,7 @@ front, which they show as text; numbers stay numbers.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -14,11 +15,18 @@ from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Result
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+PLAIN_ID = re.compile(r"-?\w[\w.@ -]*")  # calls no function, whatever it begins with
 UNSAFE = "NO SANDBOX"
+
+
+class Id(str):
+    """A student's login or number. Platforms look it up, so "-7" has to stay as it is."""
 
 
 def cell(value: object) -> object:
     """A value as a spreadsheet may read it."""
+    if isinstance(value, Id) and PLAIN_ID.fullmatch(value):
+        return str(value)
     if isinstance(value, bool | int | float) or value is None:
         return value
     text = plain_text(value, 1_000)
@@ -69,7 +77,11 @@ def grades_rows(
     for student in students:
         result = results.get(student.submission.student)
         points = {g.exercise: g.points for g in result.graded} if result else {}
-        row = [student.submission.student, name_of(student), *(points.get(e) for e in exercises)]
+        row = [
+            Id(student.submission.student),
+            name_of(student),
+            *(points.get(e) for e in exercises),
+        ]
         if result is None:
             row += [None, None, None]
         else:
@@ -108,7 +120,9 @@ def canvas_rows(
         if not known[0] and student.origin and student.origin.platform == "canvas":
             known[0] = student.origin.ids[0]
         result = results.get(student.submission.student)
-        rows.append([name_of(student), *known, round(result.points, 2) if result else None])
+        rows.append(
+            [name_of(student), *map(Id, known), round(result.points, 2) if result else None]
+        )
     return rows
 
 
@@ -117,7 +131,8 @@ def moodle_rows(
 ) -> list[list[object]]:
     """Moodle's grading worksheet. Feedback there is HTML, so the student's text is escaped."""
     head = ["Identifier", "Full name", "Email address", "Grade", "Maximum Grade"]
-    rows: list[list[object]] = [[*head, "Feedback comments"]]
+    changed = "Last modified (grade)"
+    rows: list[list[object]] = [[*head, changed, "Feedback comments"]]
     for student in students:
         identifier = student.person.get("identifier")
         if not identifier and student.origin and student.origin.platform == "moodle":
@@ -126,7 +141,8 @@ def moodle_rows(
         result = results.get(student.submission.student)
         points = round(result.points, 2) if result else None
         said = escape(comment(result)) if result else "not graded yet"
-        rows.append([identifier, name_of(student), email, points, out_of, said])
+        since = student.person.get(changed) or "-"  # what Moodle compares its own grade's age with
+        rows.append([Id(identifier), name_of(student), email, points, out_of, since, said])
     return rows
 
 

@@ -8,13 +8,18 @@ class or run code. Pickle is never used.
 
 import base64
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_DEPTH = 24
 MAX_NODES = 100_000
 MAX_BYTES = 8 << 20  # of tensors and byte strings, decoded
+MAX_DIGITS = 4_300  # as long as Python writes and reads an integer
+MAX_BITS = 14_283  # of an integer of so many digits
+MAX_DIMENSIONS = 16
+MAX_KEYS = 50_000  # of a set or dict
+MAX_SHARED = 64  # of them with one hash; honest keys share it by twos
 MAX_MESSAGE = 1_000  # characters of an exception's text
 DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8")
 DTYPES += ("bool",)
@@ -60,6 +65,8 @@ def _encode(value: Any, depth: int, budget: _Budget) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
+        if value.bit_length() > MAX_BITS:
+            raise Refused(f"an integer of more than {MAX_DIGITS:,} digits")
         return {"int": str(int(value))} if abs(value) >= 2**53 else int(value)
     if isinstance(value, float):
         plain = float(value)
@@ -122,18 +129,33 @@ def _decode(data: Any, depth: int, budget: _Budget) -> Any:
     if isinstance(data, list):
         return [_decode(part, depth + 1, budget) for part in data]
     if not isinstance(data, dict) or len(data) != 1:
-        raise Refused(f"{str(data)[:60]!r} is no value")
+        raise Refused(f"{_short(data)} is no value")
     ((kind, inner),) = data.items()
     try:
         return _TAGS[kind](inner, depth, budget)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, Refused):
             raise
-        raise Refused(f"{kind!r}: not a value that the worker may send") from error
+        raise Refused(f"{_short(kind)}: not a value that the worker may send") from error
 
 
 def _decode_parts(parts: list, depth: int, budget: _Budget) -> list:
     return [_decode(part, depth + 1, budget) for part in parts]
+
+
+def _decode_dict(pairs: list, depth: int, budget: _Budget) -> dict:
+    keys = _distinct([_decode(key, depth + 1, budget) for key, _ in pairs])
+    return dict(zip(keys, (_decode(part, depth + 1, budget) for _, part in pairs), strict=True))
+
+
+def _distinct(keys: list) -> list:
+    """The keys. Refused where many share a hash (multiples of 2^61 - 1): those would take hours."""
+    if len(keys) > MAX_KEYS:
+        raise Refused(f"a set or dict of {len(keys):,}: at most {MAX_KEYS:,} cross")
+    counts = Counter(map(hash, keys))
+    if keys and max(counts.values()) > MAX_SHARED:
+        raise Refused(f"a set or dict in which more than {MAX_SHARED} keys have one hash")
+    return keys
 
 
 def _decode_bytes(text: str, depth: int, budget: _Budget) -> bytes:
@@ -145,8 +167,12 @@ def _decode_tensor(inner: dict, depth: int, budget: _Budget) -> Any:
     import torch
 
     dtype, shape = inner["dtype"], inner["shape"]
-    if dtype not in DTYPES or not all(type(size) is int and size >= 0 for size in shape):
-        raise Refused(f"a tensor of {dtype!r}, shape {shape!r}")
+    if not isinstance(dtype, str) or len(dtype) > 20 or dtype not in DTYPES:
+        raise Refused(f"a tensor of dtype {_short(dtype)}")
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
+        raise Refused(f"a tensor of shape {_short(shape)}")
+    if not all(type(size) is int and 0 <= size < 2**48 for size in shape):
+        raise Refused(f"a tensor of shape {_short(shape)}")
     raw = _decode_bytes(inner["data"], depth, budget)
     kind = getattr(torch, dtype)
     if math.prod(shape) * kind.itemsize != len(raw):
@@ -161,18 +187,21 @@ _TAGS = {
     "float": lambda text, depth, budget: ODD_FLOATS[text],
     "bytes": _decode_bytes,
     "tuple": lambda parts, depth, budget: tuple(_decode_parts(parts, depth, budget)),
-    "set": lambda parts, depth, budget: set(_decode_parts(parts, depth, budget)),
-    "dict": lambda pairs, depth, budget: {
-        _decode(key, depth + 1, budget): _decode(part, depth + 1, budget) for key, part in pairs
-    },
+    "set": lambda parts, depth, budget: set(_distinct(_decode_parts(parts, depth, budget))),
+    "dict": lambda pairs, depth, budget: _decode_dict(pairs, depth, budget),
     "tensor": _decode_tensor,
     "handle": lambda inner, depth, budget: budget.handle(inner),
 }
 
 
+def _short(data: Any) -> str:
+    """What was sent, for a message. The text of a container could be as long as what was sent."""
+    return repr(data[:60]) if isinstance(data, str) else f"a {type(data).__name__}"
+
+
 def _long(text: str) -> int:
-    if len(text) > 4_000:
-        raise Refused(f"an integer of {len(text)} digits")
+    if not isinstance(text, str) or len(text) > MAX_DIGITS:
+        raise Refused(f"an integer of more than {MAX_DIGITS:,} digits")
     return int(text)
 
 
@@ -185,7 +214,7 @@ def changes(arguments: Sequence, sent: list, handle: Handle | None = None) -> di
 def put_back(arguments: Sequence, changed: Any, handle: Handle | None = None) -> None:
     """Make the changes in the caller's own tensors, lists and dicts. Raises Refused for others."""
     if not isinstance(changed, dict):
-        raise Refused(f"{str(changed)[:60]!r} are no changes")
+        raise Refused(f"{_short(changed)} are no changes")
     for i, argument in enumerate(arguments):
         if str(i) in changed:
             _overwrite(argument, decode(changed[str(i)], handle))
@@ -260,7 +289,7 @@ def decode_error(data: Any, other: type[Exception]) -> Exception:
 
     said = data.get("said") if isinstance(data, dict) else None
     if not isinstance(said, str):
-        raise Refused(f"{str(data)[:60]!r} is no exception")
+        raise Refused(f"{_short(data)} is no exception")
     kind = getattr(builtins, str(data.get("type")), None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:

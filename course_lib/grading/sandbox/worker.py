@@ -12,8 +12,8 @@ import contextlib
 import ctypes
 import json
 import os
+import secrets
 import select
-import shutil
 import signal
 import sys
 
@@ -109,7 +109,11 @@ class AnswerProcess:
 
 
 def clear(path: str) -> None:
-    """Remove what an answer left. The interpreter may itself lie under /tmp: that stays."""
+    """Remove what an answer left. The interpreter may itself lie under /tmp: that stays.
+
+    Folders without rights are given them, and folders in folders are brought up to one level
+    first, since a path may be longer than the system takes, and deeper than Python recurses.
+    """
     with contextlib.suppress(OSError):
         if os.path.ismount(path):
             return
@@ -117,9 +121,27 @@ def clear(path: str) -> None:
             for name in os.listdir(path):
                 clear(os.path.join(path, name))
         elif os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+            _clear_folder(path)
         else:
             os.remove(path)
+
+
+def _clear_folder(path: str) -> None:
+    """Remove a folder and all below it: each folder found is first moved beside the outermost."""
+    waiting = [path]
+    while waiting:
+        folder = waiting.pop()
+        os.chmod(folder, 0o700)
+        for name in os.listdir(folder):
+            inner = os.path.join(folder, name)
+            if os.path.isdir(inner) and not os.path.islink(inner):
+                os.chmod(inner, 0o700)  # a folder that may not be written can't be moved
+                moved = os.path.join(os.path.dirname(path), f".{secrets.token_hex(16)}")
+                os.rename(inner, moved)
+                waiting.append(moved)
+            else:
+                os.remove(inner)
+        os.rmdir(folder)
 
 
 def say(data: bytes) -> None:
