@@ -34,15 +34,15 @@ def rms_norm(
     """y = g * x / sqrt(mean(x^2) + eps), over the last axis.
 
     Source: Zhang and Sennrich 2019, equation 4 (they leave out eps, which guards against x = 0).
-    The division runs in float32 at least, as in Llama: squares lose too much in bfloat16.
+    The division runs in float32 whatever x is, as in Llama: squares lose too much in bfloat16.
     """
     if x.shape[-1:] != weight.shape:
         raise ValueError(
             f"rms_norm: weight has shape {tuple(weight.shape)}, expected ({x.shape[-1]},), "
             f"the last axis of x {tuple(x.shape)}"
         )
-    wide = at_least_float32(x)
-    normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    x32 = x.float()
+    normed = x32 * torch.rsqrt(x32.square().mean(-1, keepdim=True) + eps)
     return normed.to(x.dtype) * weight
 
 
