@@ -158,3 +158,12 @@ def test_labels_give_no_value_away(name):
 def test_seeds_make_other_inputs(name):
     first, other = (EXERCISES[name].cases(seed) for seed in SEEDS)
     assert repr([c.arguments for c in first]) != repr([c.arguments for c in other])
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_statement_says_what_is_forbidden_and_what_may_change(name):
+    exercise = EXERCISES[name]
+    statement = (SOLUTIONS / f"{name}.md").read_text().partition("```{code-cell}")[0]
+    assert [ban for ban in exercise.forbidden if ban not in statement] == []
+    assert all(f"`{constant}`" in statement for constant in exercise.constants)
+    assert not exercise.constants or "grader may" in statement
