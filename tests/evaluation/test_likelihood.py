@@ -61,7 +61,8 @@ def plain(model, context, continuation):
 
 
 def test_scores_equal_the_plain_sum_whatever_the_batch(model, tokenizer):
-    pairs = [split_pair(tokenizer, text[:cut], text[cut:]) for text in TEXTS for cut in (5, 16)]
+    rows = [[tokenizer.eos_id, *tokenizer.encode(text)] for text in TEXTS]
+    pairs = [(row[:cut], row[cut:]) for row in rows for cut in (1, len(row) // 2, len(row) - 1)]
     for pair, scored in zip(pairs, score_pairs(model, pairs), strict=True):
         assert scored.tokens == len(pair[1])
         assert scored.logprob == pytest.approx(plain(model, *pair), abs=1e-4)
