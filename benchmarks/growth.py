@@ -14,13 +14,17 @@ from course_lib.data.extraction.extract import extract, strip_tags
 from course_lib.data.filtering.classifier import rubric
 from course_lib.data.filtering.quality import judge
 from course_lib.data.filtering.web_rules import c4, fineweb, gopher, repetition
+from course_lib.data.privacy.protect import examine
 from course_lib.data.privacy.recognisers import RECOGNISERS
+from course_lib.data.tokenization.pretokenize import PATTERNS
+from course_lib.data.tokenization.tokenizer import train_bpe
 
 LENGTH = 20_000
 PIECES = (
     *("<div>", "<p>a", "<a", "<!--", "<!-->", "<", "</a", "&", "&#x", "<meta ", "<![CDATA["),
     *("<![if ", "<!", "<?", '<a b="', "<a b='", "<script>", "<ul><li>", "<tr><td>", "<b>", "<a/"),
     *("a@", "a.", "ab:", "1:", "1.", "copyright ", "written ", "Dr ", "DE12 ", "+1", "(1) "),
+    *("a@b.co ", "212-736-5000 ", "1.2.3.4 ", "Dr Ab ", "ab", "é", "日本", " .", "\r"),
     *("1 ", " ", "\n", " \n", "a ", "Aa ", "A", "A\n", "#", "...", "- ", "[", "[edit]", '." '),
     *("::", ":: "),
 )
@@ -32,6 +36,8 @@ def functions() -> dict[str, Callable[[str], object]]:
     named = {f.__name__: f for f in (extract, strip_tags, clean, rubric, judge)}
     named |= {f.__name__: f for f in (c4, fineweb, gopher, repetition)}
     named |= {"decode": lambda text: decode(text.encode()), "shingles": lambda t: shingles(t, 5)}
+    named |= {"examine": examine, "encode": train_bpe(["ab ab the mill"], 280).encode}
+    named |= {f"split {name}": pattern.split for name, pattern in PATTERNS.items()}
     return named | {n: lambda text, f=f: list(f(text)) for n, f in RECOGNISERS.items()}
 
 

@@ -81,6 +81,8 @@ def test_a_bad_byte_costs_one_character():
     for server, page in (("utf-8", data), ("", data), ("", b"<meta charset=utf-8>" + data)):
         found = decode(page, server)
         assert found.charset == "utf-8" and found.damaged == 1 and "Köln, schöne" in found.text
+    few = decode("café".encode() + b" \xff", "utf-8")
+    assert (few.text, few.charset, few.damaged) == ("café \ufffd", "utf-8", 1)
     latin = text.encode("cp1252")
     for server in ("utf-8", ""):  # a wrong word: nothing that isn't ASCII fits
         assert decode(latin, server).text == text

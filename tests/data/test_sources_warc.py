@@ -166,6 +166,14 @@ def test_decoding_never_raises(data, label):
         (http(b"<p>Not found</p>", status="404 Not Found"), "HTTP status 404"),
         (http(b"<p>Moved</p>", status="301 Moved"), "HTTP status 301"),
         (http(b"body { }", "X: y"), "no page: of no type"),
+        (http(b"<svg xmlns='a'/>", "X: y"), "no page: of no type"),
+        (http(b"<?xml version='1.0'?><rss/>", "X: y"), "no page: of no type"),
+        (http(b"%PDF-1.7 words"), "no page: PDF, sent as text/html"),
+        (
+            http(b"\x89PNG\r\n\x1a\n", "Content-Type: text/plain"),
+            "no page: PNG, sent as text/plain",
+        ),
+        (http(b"<p>No status</p>", status="9" * 5_000), "HTTP status None"),
     ],
 )
 def test_what_is_no_page_is_no_document(tmp_path, block, reason):
@@ -176,5 +184,6 @@ def test_what_is_no_page_is_no_document(tmp_path, block, reason):
 
 
 def test_a_page_without_a_type_is_one_if_it_begins_as_one(tmp_path):
-    path = warc(tmp_path, record(http(b" <p>Hello</p>", "X: y")))
-    assert len(list(read([path]))) == 1
+    for page in (b" <p>Hello</p>", b"<!DOCTYPE html><p>Hello</p>", b"<!-- a --><p>Hello</p>"):
+        path = warc(tmp_path, record(http(page, "X: y")))
+        assert [found.kind for found in read([path])] == ["html"]

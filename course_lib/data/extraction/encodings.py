@@ -54,8 +54,8 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
 
     First a byte-order mark; then UTF-8 if every byte fits; then the server's word, the page's
     own (`<meta charset>`), and at last Windows-1252, which reads any byte. A word of UTF-8 is taken
-    where most of what isn't ASCII fits, and so it is where nobody says anything: one bad byte
-    costs one character, not the page.
+    where half of what isn't ASCII fits, and where nobody says anything UTF-8 is if most does: one
+    bad byte costs one character, not the page.
     """
     found = META.search(data[:HEAD]) if html else None
     page = found[1].decode("ascii") if found else ""
@@ -70,10 +70,10 @@ def decode(data: bytes, server: str = "", *, html: bool = True) -> Decoded:
         pass
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    mostly = sum(not character.isascii() for character in text) > 2 * bad
+    good = sum(not character.isascii() for character in text) - bad
     for decided_by, label in (("server", server), ("page", page), ("content", "utf-8")):
         name = python_name(label)
-        if name == "utf-8" and mostly:
+        if name == "utf-8" and (good > bad or (declared and good == bad)):
             return _result(text, name, decided_by, declared)
         if name and name != "utf-8":
             return _result(data.decode(name, "replace"), name, decided_by, declared)

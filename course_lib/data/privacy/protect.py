@@ -48,15 +48,15 @@ def examine(text: str, kinds: tuple[str, ...] = tuple(RECOGNISERS)) -> list[Find
     of `RECOGNISERS`: a checksum before a shape.
     """
     findings: list[Finding] = []
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))  # 1 where a believed one stands: no list of them to go through
     for kind in kinds:
         if kind not in RECOGNISERS:
             raise ValueError(f"kind {kind!r} is not one of {', '.join(RECOGNISERS)}")
         for start, end, personal, reason in RECOGNISERS[kind](text):
-            if any(start < stop and begin < end for begin, stop in taken):
+            if taken.find(1, start, end) >= 0:
                 continue
             if personal:
-                taken.append((start, end))
+                taken[start:end] = b"\x01" * (end - start)
             findings.append(Finding(kind, start, end, text[start:end], personal, reason))
     return sorted(findings, key=lambda finding: (finding.start, finding.end))
 

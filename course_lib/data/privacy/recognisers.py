@@ -260,7 +260,7 @@ def _ipv6_runs(text: str) -> Iterator[tuple[int, int]]:
     """
     for found in IPV6.finditer(text):
         run = found[0].rstrip(".")
-        follower = text[found.start() + len(run) :][:1] if run == found[0] else "."
+        follower = text[found.end() : found.end() + 1] if run == found[0] else "."
         if follower == ":" or follower.isalnum() or follower == "_":  # the word goes on
             run = run.rpartition(".")[0]
         if run.count(":") >= 2 and run[-1] != ":":

@@ -8,6 +8,7 @@ Deviations: content that is still chunked or compressed with anything but gzip i
 crawlers store pages unpacked; continuation lines of headers are not joined.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,21 @@ VERSIONS = (b"WARC/1.0", b"WARC/1.1")
 MAX_HEADER = 1 << 16
 HTML = ("text/html", "application/xhtml+xml")
 READABLE = (*HTML, "text/plain", "text/markdown")
+# What WHATWG, "MIME Sniffing", section 7.1, takes for a page where a server names no type; and how
+# files begin that are none, whatever the server says: PDF, pictures, archives.
+PAGE = re.compile(
+    rb"\s*<(?:!--|(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body"
+    rb"|br|p)[\s>])",
+    re.IGNORECASE,
+)
+FILES = {
+    b"%PDF-": "PDF",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"\xff\xd8\xff": "JPEG",
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+}
 
 
 @dataclass(frozen=True)
@@ -52,18 +68,22 @@ class WarcRecord:
 
     @property
     def kind(self) -> str:
-        return "html" if self.mime in HTML else "text"
+        return "html" if self.mime in HTML or not self.mime else "text"
 
     @property
     def no_page(self) -> str:
         """Why this is no document, or "": a server's error, or what isn't text for readers.
 
         Crawls hold what servers sent: pictures, style sheets, PDF, and pages that say "not found".
-        Where no type was sent, the payload's first bytes must be those of a page.
+        Where no type was sent, the payload's first bytes must be those of a page; and a file's own
+        first bytes are believed more than the server.
         """
         if self.type == "response" and self.status != 200:
             return f"HTTP status {self.status}"
-        if self.mime in READABLE or (not self.mime and self.payload.lstrip()[:1] == b"<"):
+        for begin, name in FILES.items():
+            if self.mime in READABLE and self.payload.startswith(begin):
+                return f"no page: {name}, sent as {self.mime}"
+        if self.mime in READABLE or (not self.mime and PAGE.match(self.payload)):
             return ""
         return f"no page: {self.mime or 'of no type'}"
 
@@ -160,7 +180,7 @@ def _made(fields: dict[str, str], block: bytes) -> WarcRecord | WarcFault:
         mime=mime,
         charset=charset,
         headers=headers,
-        status=int(code[0]) if code and code[0].isdigit() else None,
+        status=int(code[0]) if code and code[0].isdigit() and len(code[0]) == 3 else None,
     )
 
 
