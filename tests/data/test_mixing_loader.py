@@ -225,7 +225,7 @@ def test_refusals_name_what_differs(shards):
         PackedLoader(shards, CONFIG, world_size=5)
     with pytest.raises(ValueError, match="rank=2 of world_size=2: expected 0 to 1"):
         PackedLoader(shards, CONFIG, rank=2, world_size=2)
-    with pytest.raises(ValueError, match="seq_len=1 is too small"):
+    with pytest.raises(ValueError, match="seq_len=1: expected a whole number"):
         LoaderConfig(seq_len=1, batch_size=1)
     for cursor, wrong in (({"window": 99}, "is outside: an epoch has"), ({"row": 20}, "it has")):
         forged = {**state, "cursor": {**state["cursor"], **cursor}}

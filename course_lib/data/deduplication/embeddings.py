@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from course_lib.data.deduplication.clusters import Deduplicated, ranking, settle
+from course_lib.data.deduplication.shingling import WORD, words
 
 BLOCK = 1024  # rows of the similarity matrix at once
 
@@ -20,11 +21,21 @@ BLOCK = 1024  # rows of the similarity matrix at once
 def text_vectors(
     texts: Sequence[str], size: int = 128, seed: int = 0
 ) -> Float32[np.ndarray, "texts size"]:
-    """TF-IDF of words, the logarithm of each count, reduced to `size` numbers by scikit-learn."""
+    """TF-IDF of words, the logarithm of each count, reduced to `size` numbers by scikit-learn.
+
+    In scripts without spaces a character is a word, as in `shingling`. Raises ValueError for fewer
+    than two texts, or where they hold fewer than two different words.
+    """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+").fit_transform(texts)
+    different = {word for text in texts for word in words(text)}
+    if size < 1 or len(texts) < 2 or len(different) < 2:
+        raise ValueError(
+            f"{len(texts)} texts of {len(different)} different words, size={size}: expected at "
+            "least 2, 2 and 1"
+        )
+    counts = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD.pattern).fit_transform(texts)
     size = min(size, min(counts.shape) - 1)
     return TruncatedSVD(size, random_state=seed).fit_transform(counts).astype(np.float32)
 

@@ -25,12 +25,16 @@ class MinHash:
     """k hash functions, drawn from a seed."""
 
     def __init__(self, permutations: int, seed: int = 0):
+        if permutations < 1:
+            raise ValueError(f"permutations={permutations}: expected at least 1")
         generator = np.random.default_rng(seed)
         draw = generator.integers(0, 2**32, (2, permutations), np.uint32)
         self.factor, self.offset = draw[0] | np.uint32(1), draw[1]
 
     def signature(self, grams: UInt32[np.ndarray, " size"]) -> UInt32[np.ndarray, " k"]:
-        """The least value of each hash function over one set."""
+        """The least value of each hash function over one set. ValueError for an empty one."""
+        if not len(grams):
+            raise ValueError("grams is empty: an empty set has no least value")
         hashed = self.factor[:, None] * grams + self.offset[:, None]  # [k, size], modulo 2^32
         return hashed.min(axis=1)
 
@@ -50,6 +54,8 @@ class MinHash:
 
 def estimate(a: UInt32[np.ndarray, " k"], b: UInt32[np.ndarray, " k"]) -> float:
     """The similarity that two signatures suggest: the share of equal entries."""
+    if len(a) != len(b) or not len(a):
+        raise ValueError(f"signatures of {len(a)} and {len(b)} entries: expected as many, and some")
     return float((a == b).mean())
 
 
@@ -57,6 +63,8 @@ def band_keys(
     signatures: UInt32[np.ndarray, "k texts"], bands: int
 ) -> UInt64[np.ndarray, "texts bands"]:
     """One 64-bit key for each band: equal where all its rows are, else only by chance (2^-64)."""
+    if bands < 1 or len(signatures) % bands:
+        raise ValueError(f"bands={bands} doesn't divide a signature's {len(signatures)} entries")
     rows = signatures.reshape(bands, -1, signatures.shape[1])
     key = np.zeros((bands, rows.shape[2]), np.uint64)
     for place in range(rows.shape[1]):

@@ -17,9 +17,9 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Float64, Int, UInt32, UInt64
 
-# Thai and Lao, Burmese, Khmer, kana, Han.
+# Thai and Lao, Burmese, Khmer, kana (of half width too), Han.
 UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U0003ffff"
 )
 WORD = re.compile(rf"[^\W{UNSPACED}]+|[{UNSPACED}]")
@@ -59,8 +59,11 @@ def words(text: str) -> list[str]:
 def shingle_block(texts: Sequence[str], ngram: int) -> ShingleBlock:
     """The shingles of several texts at once. A text of fewer words than `ngram` is one shingle.
 
-    Horner's rule modulo 2^64 over each run's word codes, of which the high 32 bits count.
+    Horner's rule modulo 2^64 over each run's word codes, of which the high 32 bits count. Raises
+    ValueError for an `ngram` below 1.
     """
+    if ngram < 1:
+        raise ValueError(f"ngram={ngram}: expected at least 1 word")
     code, counts = word_codes(texts)
     missing = np.maximum(ngram - counts, 0)
     if missing.any():
@@ -124,7 +127,9 @@ def shingles(text: str, ngram: int) -> UInt32[np.ndarray, " size"]:
 
 
 def jaccard(a: UInt32[np.ndarray, " size_a"], b: UInt32[np.ndarray, " size_b"]) -> float:
-    """|A ∩ B| / |A ∪ B| of two sets (sorted, without repeats)."""
+    """|A ∩ B| / |A ∪ B| of two sets (sorted, without repeats); 1 of two empty ones."""
+    if not len(a) + len(b):
+        return 1.0
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / (len(a) + len(b) - shared)
 

@@ -67,7 +67,7 @@ def measure(
     """Each rule's name, the document's figure, and the lowest and highest that it may be."""
     infinite = float("inf")
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    count = len(words)
+    count = max(1, len(words))
     stops = stop_words(words)
     wanted = rules.min_stop_words if count >= rules.stop_words_from else 0
     return [
@@ -76,7 +76,7 @@ def measure(
         ("symbols", len(re.findall(r"#|\.\.\.|…", text)) / count, 0.0, rules.max_symbols),
         ("bullet list", _share(lines, _bullet), 0.0, rules.max_bullets),
         ("cut lines", _share(lines, _cut), 0.0, rules.max_ellipses),
-        ("repeated lines", 1 - len(set(lines)) / len(lines), 0.0, rules.max_repeated_lines),
+        ("repeated lines", 1 - len(set(lines)) / max(1, len(lines)), 0.0, rules.max_repeated_lines),
         ("repeated words", _top_bigram(words, text), 0.0, rules.max_top_bigram),
         ("no stop words", float(stops), float(wanted), infinite),
     ]
@@ -92,7 +92,7 @@ def stop_words(words: Sequence[str]) -> int:
 
 
 def _share(items: list[str], test) -> float:
-    return sum(map(test, items)) / len(items)
+    return sum(map(test, items)) / max(1, len(items))
 
 
 def _alphabetic(word: str) -> bool:
@@ -109,5 +109,8 @@ def _cut(line: str) -> bool:
 
 def _top_bigram(words: list[str], text: str) -> float:
     """Share of the characters inside the most frequent pair of neighbouring words."""
-    (left, right), count = Counter(pairwise(words)).most_common(1)[0]
+    pairs = Counter(pairwise(words))
+    if not pairs:
+        return 0.0
+    (left, right), count = pairs.most_common(1)[0]
     return count * (len(left) + len(right)) / len(text) if count > 1 else 0.0

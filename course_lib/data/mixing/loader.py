@@ -21,6 +21,7 @@ rows. That is `packing.batch` bit for bit, and how the course's base model is fe
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -45,8 +46,10 @@ class LoaderConfig:
     def __post_init__(self):
         for name, least in (("seq_len", 2), ("batch_size", 1), ("window", 1)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name}={value} is too small")
+            if value is None and name == "window":
+                continue
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name}={value}: expected a whole number, at least {least}")
 
 
 class PackedLoader:
@@ -137,6 +140,8 @@ class PackedLoader:
 
     def _find(self, number: int) -> tuple[int, int]:
         """The window that holds a row, counted through all epochs, and the row's place in it."""
+        if number < 0:
+            raise ValueError(f"row {number}: steps and rows are counted from 0")
         if number < self._first[0]:
             self._base, self._first = 0, [0]
         while number >= self._first[-1]:

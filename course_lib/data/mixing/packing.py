@@ -46,7 +46,7 @@ class Packed:
     @property
     def efficiency(self) -> float:
         """Share of the positions that train the model; the rest is padding."""
-        return self.tokens / self.targets.numel()
+        return self.tokens / max(1, self.targets.numel())
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -79,7 +79,10 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
-    """Documents (token ids without `eos`) to rows; no document is split or cut."""
+    """Documents (token ids without `eos`) to rows; no document is split or cut.
+
+    Raises ValueError for one that is too long for a row, and for what is no whole number from 0.
+    """
     longest = max((len(doc) for doc in docs), default=0)
     if longest >= seq_len:
         raise ValueError(
@@ -93,7 +96,9 @@ def pack(docs: Sequence[Sequence[int]], seq_len: int, eos_id: int) -> Packed:
         stream = [eos_id]
         for member in members:
             stream += [*docs[member], eos_id]
-        line = torch.tensor(stream, dtype=torch.long)
+        line = torch.tensor(stream)
+        if line.is_floating_point() or line.min() < 0:
+            raise ValueError(f"a row has {line.dtype} from {line.min()}: expected ids from 0")
         inputs[row, : len(line) - 1], targets[row, : len(line) - 1] = line[:-1], line[1:]
     return Packed(inputs, targets)
 
@@ -107,6 +112,10 @@ def pack_texts(texts: Iterable[str], tokenizer: Encoder, seq_len: int) -> Packed
 
 def chunks(ids: Sequence[int], most: int) -> list[list[int]]:
     """Cut a document that is too long into pieces of at most `most` tokens."""
+    if most < 1:
+        raise ValueError(
+            f"pieces of {most} tokens: expected at least 1 (a row takes one <|eos|> too)"
+        )
     return [list(ids[start : start + most]) for start in range(0, len(ids), most)]
 
 

@@ -19,6 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -48,10 +49,11 @@ class ShardWriter:
     def __init__(
         self, folder: Path, vocab_size: int, eos_id: int, shard_tokens: int = SHARD_TOKENS
     ):
-        if vocab_size < 1 or vocab_size > 2**32 or shard_tokens < 1:
+        whole = all(isinstance(value, Integral) for value in (vocab_size, eos_id, shard_tokens))
+        if not whole or not 1 <= vocab_size <= 2**32 or shard_tokens < 1:
             raise ValueError(
-                f"vocab_size={vocab_size}, shard_tokens={shard_tokens}: expected 1 "
-                "to 2**32 and at least 1"
+                f"vocab_size={vocab_size}, eos_id={eos_id}, shard_tokens={shard_tokens}: expected "
+                "whole numbers, 1 to 2**32, one of the vocabulary, and at least 1"
             )
         if not 0 <= eos_id < vocab_size:
             raise ValueError(
@@ -143,8 +145,14 @@ def write_tokens(
     """Encode ``together`` texts at a time, all of them or until ``most`` tokens are written.
 
     The index is written last, so that a killed preparation leaves no corpus that looks whole.
-    Raises ValueError where there are fewer tokens than ``most``: a short corpus would be repeated.
+    Blank texts are passed over. Raises ValueError where there are fewer tokens than ``most``: a
+    short corpus would be repeated; and for one text in the place of many.
     """
+    if isinstance(texts, str) or together < 1 or (most is not None and most < 1):
+        raise ValueError(
+            f"{type(texts).__name__} of texts, together={together}, most={most}: expected an "
+            "iterable of texts, at least 1, and at least 1 or None"
+        )
     writer, tokens = ShardWriter(folder, tokenizer.vocab_size, tokenizer.eos_id, shard_tokens), 0
     for ids in _encoded(iter(texts), tokenizer, together):
         writer.add(ids)

@@ -44,6 +44,13 @@ def epochs(
     weights: Mapping[str, float], sizes: Mapping[str, Number], budget: Number
 ) -> dict[str, float]:
     """How often each source is read in a run of `budget` tokens: w_i · budget / n_i."""
+    for name, weight in weights.items():
+        size = sizes.get(name, 0)
+        if not (0 <= weight < math.inf and 0 < size < math.inf and 0 <= budget < math.inf):
+            raise ValueError(
+                f"source {name!r}: weight={weight}, size={size}, budget={budget}: expected "
+                "numbers, none below 0, and a size above it"
+            )
     return {name: weights[name] * budget / sizes[name] for name in weights}
 
 
@@ -80,6 +87,8 @@ class MixtureModel:
 
     def best(self, draws: int = 20_000, seed: int = 0) -> dict[str, float]:
         """The mixture of least predicted loss among random ones: a search that can't get stuck."""
+        if draws < 1:
+            raise ValueError(f"draws={draws}: expected at least 1 mixture to choose from")
         generator = np.random.default_rng(seed)
         candidates = generator.dirichlet(np.ones(len(self.names)), draws)
         chosen = candidates[int(self.predict(candidates).argmin())]
@@ -95,14 +104,19 @@ def fit_mixture(
     Deviation: a quadratic in the free weights instead of gradient-boosted trees, since we have
     some dozen runs and not hundreds.
     """
-    weights = np.asarray(mixtures, float)
+    weights, target = np.asarray(mixtures, float), np.asarray(losses, float)
+    if weights.ndim != 2 or weights.shape[1] != len(names):
+        raise ValueError(
+            f"mixtures of shape {weights.shape}: expected a weight for each of {len(names)} names"
+        )
+    if not (np.isfinite(weights).all() and np.isfinite(target).all()):
+        raise ValueError(f"losses={losses}: expected finite numbers, and finite weights")
     features = _features(weights)
     if len(weights) != len(losses) or len(weights) <= features.shape[1]:
         raise ValueError(
             f"{len(weights)} mixtures and {len(losses)} losses: expected as many of "
             f"each, and more than the {features.shape[1]} coefficients"
         )
-    target = np.asarray(losses, float)
     coefficients = np.linalg.lstsq(features, target, rcond=None)[0]
     residual = float(np.sqrt(np.mean((features @ coefficients - target) ** 2)))
     return MixtureModel(tuple(names), coefficients, residual)

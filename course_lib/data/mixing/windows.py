@@ -65,7 +65,11 @@ def random_windows(
     Every rank draws all the starts and takes each `world_size`-th, so a run may resume on any
     number of ranks. Source: nanoGPT's `get_batch`, with a generator of its own for every step.
     """
-    if batch_size % world_size or not 0 <= rank < world_size:
+    if min(seq_len, batch_size) < 1 or step < 0:
+        raise ValueError(
+            f"seq_len={seq_len}, batch_size={batch_size}, step={step}: expected at least 1, 1 and 0"
+        )
+    if not 0 <= rank < world_size or batch_size % world_size:
         raise ValueError(
             f"rank={rank} of world_size={world_size} and batch_size={batch_size}: expected a rank "
             "below the number of ranks, which must divide the batch"

@@ -19,7 +19,7 @@ class Lexicon:
     """Refuse a text that holds a listed word or phrase. `most`: hits that are still accepted.
 
     Words match whole, in any case: `Scunthorpe` and `cockpit` were victims of lists that matched
-    inside words. Raises ValueError for an empty list.
+    inside words. Raises ValueError for an empty list, or an entry that no text can hold.
     """
 
     entries: frozenset[str]
@@ -28,6 +28,11 @@ class Lexicon:
     def __post_init__(self):
         if not self.entries:
             raise ValueError("entries is empty: a lexicon needs at least one word")
+        for entry in self.entries:
+            if entry != " ".join(word.lower() for word in WORD.findall(entry)) or not entry:
+                raise ValueError(
+                    f"entry {entry!r}: expected words in lower case, single spaces between them"
+                )
 
     def hits(self, text: str) -> list[str]:
         """The listed words and phrases of a text, in order, repeats included."""

@@ -15,6 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import index
 from pathlib import Path
 
 from course_lib.data.tokenization.bpe import MergeTable, Pair, learn_merges
@@ -125,10 +126,22 @@ class Tokenizer:
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
         return [self.encode(text) for text in texts]
 
+    def _known(self, token_id: object) -> int:
+        """An id of the vocabulary: -1 isn't its last one, nor 5.7 the sixth."""
+        try:
+            known = index(token_id)
+        except TypeError:
+            known = -1
+        if not 0 <= known < len(self.token_bytes):
+            raise ValueError(
+                f"token {token_id!r}: expected a whole number from 0 to {self.vocab_size - 1}"
+            )
+        return known
+
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes of `ids`; special tokens are left out."""
+        """The bytes of `ids`; special tokens are left out. ValueError for what is no id."""
         first = len(self.specials)
-        return b"".join(self.token_bytes[int(i)] for i in ids if int(i) >= first)
+        return b"".join(self.token_bytes[i] for i in map(self._known, ids) if i >= first)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; special tokens are left out, broken UTF-8 becomes U+FFFD."""
@@ -136,6 +149,7 @@ class Tokenizer:
 
     def token(self, token_id: int) -> str:
         """One token as GPT-2's visible characters, for tables and for `tokenizers`."""
+        token_id = self._known(token_id)
         if token_id < len(self.specials):
             return self.specials[token_id]
         table = visible_bytes()
@@ -225,13 +239,19 @@ def train_bpe(texts: Iterable[str], vocab_size: int = 768, pattern: str = "cours
 
 
 def train_on_counts(counts: Counter[str], vocab_size: int, pattern: str = "course") -> Tokenizer:
-    """The same from counted pre-tokens, such as the sum of what many workers counted."""
+    """The same from counted pre-tokens, such as the sum of what many workers counted.
+
+    A lone surrogate isn't text: UnicodeEncodeError, with its place.
+    """
     base = len(SPECIAL_TOKENS) + 256
     if vocab_size < base:
         raise ValueError(
             f"vocab_size={vocab_size} is too small: {len(SPECIAL_TOKENS)} special "
             f"tokens and 256 bytes need {base}"
         )
+    for piece in counts:
+        if not piece.isascii():
+            piece.encode("utf-8")  # a lone surrogate would be learned as a byte
     symbols = byte_symbols(len(SPECIAL_TOKENS))
     words = [as_symbols(piece, symbols) for piece in counts]
     return Tokenizer(learn_merges(words, counts.values(), base, vocab_size - base), pattern=pattern)

@@ -150,8 +150,17 @@ def train_unigram(
     em_steps: int = 2,
 ) -> Scores:
     """Pieces with their log probabilities: seed, then (EM, prune) until `vocab_size` are left."""
-    if not any(counts.values()):
+    counts = {word: n for word, n in counts.items() if word and n != 0}
+    if not counts:
         raise ValueError("counts is empty: expected at least one word")
+    for word, n in counts.items():
+        if not 0 < n < math.inf:
+            raise ValueError(f"counts[{word!r}]={n}: expected how often the word occurs")
+    if longest < 1 or seed_factor < 1 or em_steps < 1 or not 0 < shrink < 1:
+        raise ValueError(
+            f"longest={longest}, seed_factor={seed_factor}, em_steps={em_steps}, shrink={shrink}: "
+            "expected at least 1 each, and shrink between 0 and 1"
+        )
     characters = {letter for word in counts for letter in word}
     if vocab_size < len(characters):
         raise ValueError(

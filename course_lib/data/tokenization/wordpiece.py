@@ -21,7 +21,7 @@ INSIDE = "##"
 
 def pieces_of(word: str) -> list[str]:
     """A word as characters: all but the first carry the mark of a continuation."""
-    return [word[0], *(INSIDE + letter for letter in word[1:])]
+    return [*word[:1], *(INSIDE + letter for letter in word[1:])]
 
 
 def join(left: str, right: str) -> str:
@@ -67,8 +67,11 @@ def train_wordpiece(
     """The vocabulary: `[UNK]`, every character seen, then one piece a merge.
 
     counts: how often each word occurs; min_count: words rarer than this are left out; choose:
-    which pair to merge next. Raises ValueError where `vocab_size` can't hold the characters.
+    which pair to merge next. Raises ValueError where `vocab_size` can't hold the characters, and
+    for a `min_count` below 1: a word that never occurs has no share.
     """
+    if min_count < 1:
+        raise ValueError(f"min_count={min_count}: expected at least 1")
     words = {tuple(pieces_of(word)): n for word, n in counts.items() if word and n >= min_count}
     vocabulary = [UNKNOWN, *sorted({piece for word in words for piece in word})]
     if vocab_size < len(vocabulary):
