@@ -43,6 +43,9 @@ def personal(kind: str, text: str) -> list[str]:
         f"<button><p>{MAIN}</p>",
         f"<!-- never closed <p>{MAIN}</p>",
         f"<![foo]><p>{MAIN}</p>",
+        f"<head>{MAIN}",
+        f"<head><title>t</title> {MAIN}<p>More.</p>",
+        f'<div class="no-sidebar"><p>{MAIN}</p></div><p>and some other words of the page.</p>',
     ],
 )
 def test_the_text_of_a_page_stays(page):
@@ -116,6 +119,7 @@ def test_ids_that_are_empty_or_of_another_type_are_no_duplicates(tmp_path):
     [
         ("logo@2x.png and icon@3x.jpg", []),
         ("git clone git@github.com:a/b", []),
+        ("pkg@1.2.zip style@next.tgz a@b.svgz", []),
         ("from noreply@example.net", []),
         ("ann.lee@example.net", ["ann.lee@example.net"]),
         ("bob@company.io", ["bob@company.io"]),
@@ -171,6 +175,8 @@ def test_no_timestamp_is_a_card():
         "2127365000",
         "1-212-736-5000",
         "+1 212 736 5000",
+        "212\u2011736\u20115000",
+        "+44\u00a020\u00a07946\u20130958",
     ],
 )
 def test_telephone_numbers_as_people_write_them(number):

@@ -21,8 +21,9 @@ ACCOUNT = re.compile(
     r"|security|webmaster|www"
 )
 FILE_ENDING = re.compile(
-    r"avif|bmp|cfg|conf|css|csv|dll|exe|gif|gz|html?|ico|ini|jpe?g|jsx?|json|log|mjs|mp4|pdf|png"
-    r"|scss|svg|tar|tiff?|toml|tsx?|ttf|txt|webp|woff2?|xml|ya?ml"
+    r"avif|bmp|bz2|cfg|conf|css|csv|dll|docx?|exe|gif|gz|heic|html?|ico|ini|jar|jpe?g|jsx?|json|log"
+    r"|mjs|mp[34]|pdf|png|scss|svgz?|tar|tgz|tiff?|toml|tsx?|ttf|txt|wav|webp|whl|woff2?|xlsx?|xml"
+    r"|xz|ya?ml|zip"
 )
 
 

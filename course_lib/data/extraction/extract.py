@@ -104,7 +104,7 @@ HEAD = frozenset(
 # `shareholder-letter` and a `commentary` are no buttons to share and no comments.
 HINT = re.compile(
     r"(?<![a-z])(?:cookies?(?:bar|banner|notice|consent|policy)?|consent|comments?(?:list|section|area)?"
-    r"|sidebars?|related(?:posts|links)?|share(?:bar|buttons?|links)?|sharing|social(?:links|media)?"
+    r"|(?<!no[-_])(?<!has[-_])(?<!with[-_])(?<!without[-_])sidebars?|related(?:posts|links)?|share(?:bar|buttons?|links)?|sharing|social(?:links|media)?"
     r"|newsletters?|promos?|ads?|adverts?|advertisements?)(?![a-z])"
 )
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -261,6 +261,8 @@ class _Blocks(HTMLParser):
             self._close(tag)
 
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1].tag == "head" and data.strip():
+            self._close("head")  # text straight in it is the page's
         if not self._unseen:
             self._parts.append(data)
             if self._count["a"]:

@@ -23,9 +23,10 @@ CARD = re.compile(
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?= ?[A-Z0-9])")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:.]+")  # a whole run: what it is, `_ipv6_runs` asks
+GAP = "-\u2010-\u2013. \u00a0"  # between groups of digits, also as typesetters write them
 PHONE = re.compile(
-    r"(?<![\w+.])(?:\+\d(?:[ .()/-]{0,2}\d){6,17}"
-    r"|(?:1[-. ]?)?(?:\(\d{3}\)[-. ]?|\d{3}[-. ]?)\d{3}[-. ]?\d{4})(?![\w-]|\.\d)"
+    rf"(?<![\w+.])(?:\+\d(?:[{GAP}()/]{{0,2}}\d){{6,17}}"
+    rf"|(?:1[{GAP}]?)?(?:\(\d{{3}}\)[{GAP}]?|\d{{3}}[{GAP}]?)\d{{3}}[{GAP}]?\d{{4}})(?![\w-]|\.\d)"
 )
 NAME_WORD = r"[^\W\d_a-z][^\W\d_A-Z]+(?:[-'][^\W\d_]+)?"
 NAME = re.compile(
