@@ -17,6 +17,7 @@ from course_lib.data.filtering.web_rules import GopherRules, gopher
 from course_lib.data.mixing.shards import ShardWriter, write_tokens
 from course_lib.data.privacy.recognisers import RECOGNISERS
 from course_lib.data.sources.formats import Account, ReadConfig, read
+from course_lib.data.sources.source import source
 from course_lib.data.tokenization.tokenizer import train_bpe
 from course_lib.data.tokenization.unigram import expected_counts, train_unigram, viterbi
 
@@ -254,3 +255,19 @@ def test_unigram_in_logs_is_the_sum_over_all_cuts(word):
         return sum(math.exp(scores[p]) * total(rest[len(p) :]) for p in parts)
 
     assert expected_counts(word, scores, 2)[1] == pytest.approx(math.log(total(word)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_text_file_is_read_as_its_mark_says(tmp_path, encoding):
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    (tmp_path / "a.txt").write_bytes(mark + MAIN.encode(encoding))
+    assert [record.text for record in read([tmp_path / "a.txt"])] == [MAIN]
+
+
+def test_files_of_a_folder_that_nobody_reads_are_counted(tmp_path):
+    (tmp_path / "a.txt").write_text(MAIN)
+    (tmp_path / "b.docx").write_bytes(b"PK")
+    (tmp_path / ".hidden").write_bytes(b"")
+    account = Account()
+    assert len(list(source(f"files:{tmp_path}", account=account))) == 1
+    assert dict(account.refused) == {"unknown format": 1} and account.log[0].file == "b.docx"

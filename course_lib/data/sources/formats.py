@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from course_lib.data.extraction.encodings import MARKS
 from course_lib.data.records import Record
 from course_lib.data.sources.streams import Stream
 from course_lib.data.sources.unsafe_text import flaw_of
@@ -255,9 +256,17 @@ def _text(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:
         )
     elif data:
         try:
-            yield _made(path, 1, {}, data.decode("utf-8-sig"), config)
+            yield _made(path, 1, {}, _decoded(data), config)
         except UnicodeDecodeError as error:
             yield Refused(path.name, 1, "invalid UTF-8", f"{error.reason} at byte {error.start}")
+
+
+def _decoded(data: bytes) -> str:
+    """A text file as its byte-order mark says (Notepad's "Unicode" is UTF-16), else as UTF-8."""
+    for mark, name in MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(name)
+    return data.decode("utf-8")
 
 
 def _warc(path: Path, config: ReadConfig) -> Iterator[_Found | Refused]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from course_lib.data.records import Record
-from course_lib.data.sources.formats import SUFFIXES, Account, ReadConfig, format_of, read
+from course_lib.data.sources.formats import SUFFIXES, Account, ReadConfig, Refused, format_of, read
 from course_lib.data.sources.hub import HUB, hub
 from course_lib.data.sources.python_text import python_code, python_docs
 from course_lib.world import World, WorldConfig
@@ -58,7 +58,12 @@ def own_files(
     """
     found = [path]
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.is_file() and _readable(file))
+        there = sorted(file for file in path.rglob("*") if file.is_file())
+        found = list(filter(_readable, there))
+        if account is not None:  # else a folder of .docx would be small, and nobody told why
+            for file in there:
+                if not _readable(file) and not file.name.startswith("."):
+                    account.add(Refused(file.name, 1, "unknown format", file.suffix))
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if not found:
