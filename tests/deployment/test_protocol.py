@@ -59,7 +59,9 @@ NEUTRAL = [
 
 @pytest.mark.parametrize("fields", NEUTRAL, ids=str)
 def test_values_that_change_nothing_are_taken(fields):
-    ChatRequest.model_validate(CHAT | fields)
+    plain, made = (ChatRequest.model_validate(body) for body in (CHAT, CHAT | fields))
+    for name in ("model", "messages", "token_limit", "stops", "include_usage", "seed"):
+        assert getattr(made, name) == getattr(plain, name), name
 
 
 UNSUPPORTED = [

@@ -4,35 +4,21 @@ import io
 import json
 import random
 import zipfile
+from dataclasses import replace
 
 import pytest
 
-from course_lib.checks.exercise import Case, Exercise
 from course_lib.grading.intake.archive import BadArchive, read_archive
 from course_lib.grading.intake.notebook import Cell
 from course_lib.grading.intake.origin import origin, platform_of
 from course_lib.grading.intake.rebuild import parse, rebuild
 from course_lib.grading.intake.roster import Roster
 from course_lib.grading.intake.submission import read_class
+from tests.grading import test_batch
+from tests.grading.test_intake_whose import ADD, notebook
 
 NAME = "architecture/rope"
-EXERCISE = Exercise(
-    name=NAME,
-    title="Add",
-    answer="my_add",
-    kind="warm-up",
-    minutes=5,
-    points=10,
-    cases=lambda seed: [Case("a number", (seed,))],
-    reference=lambda x: x + 1,
-    mistakes={},
-)
-ADD = "def my_add(x):\n    return x + 1"
-
-
-def notebook(*sources: str) -> bytes:
-    cells = [{"cell_type": "code", "source": s, "metadata": {}, "outputs": []} for s in sources]
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+EXERCISE = replace(test_batch.ADD, name=NAME)
 
 
 def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

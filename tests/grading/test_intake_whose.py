@@ -6,22 +6,11 @@ import zipfile
 
 import pytest
 
-from course_lib.checks.exercise import Case, Exercise
 from course_lib.grading.intake.roster import Person, Roster, read_roster
 from course_lib.grading.intake.submission import read_class
+from tests.grading.test_batch import ADD as EXERCISE
 
 ADD = "def my_add(x):\n    return x + 1"
-EXERCISE = Exercise(
-    name="data/add",
-    title="add",
-    answer="my_add",
-    kind="warm-up",
-    minutes=5,
-    points=10,
-    cases=lambda seed: [Case("a number", (seed,))],
-    reference=lambda x: x + 1,
-    mistakes={},
-)
 
 
 def notebook(*sources):
