@@ -102,7 +102,10 @@ def test_own_text_is_a_file_or_a_folder_and_brings_its_tokenizer(tmp_path):
     assert len(shards) == 3 and shards.vocab_size == tokenizer.vocab_size == 300
     assert tokenizer.decode(shards[2].tolist()) == "One line of text."
     account = json.loads((tmp_path / "out" / "account.json").read_text())
-    assert account["unreadable"] == {"text is no string": 1} and not account["judged"]
+    assert (
+        account["unreadable"] == {"text is no string": 1, "unknown format": 1}
+        and not account["judged"]
+    )
     assert len(prepare_text(folder, tmp_path / "once", 300)) == 2, "the two README are near-copies"
     assert len(prepare_text(folder / "more.jsonl", tmp_path / "one", 270)) == 1
 
