@@ -107,14 +107,14 @@ class Worker:
 
     def kill(self, how: str) -> None:
         """End the worker and all that it started: its process space goes with its first process."""
-        if self.session is not None:
-            self.session.end(how)
-        if self.process is not None:
-            for process in family(self.process.pid) if not self.sandboxed else ():
+        if (session := self.session) is not None:
+            session.end(how)
+        if (worker := self.process) is not None:
+            for process in family(worker.pid) if not self.sandboxed else ():
                 with contextlib.suppress(psutil.Error):
                     process.kill()
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(worker.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End it, and wait until it has ended."""
@@ -141,14 +141,15 @@ class Worker:
                     *lines, buffer = (buffer + part).split(b"\n")
                     for line in lines:
                         self._deal(line, ready)
-                if self.session and (how := self._excess(process, len(buffer), looked)):
+                session = self.session  # once: `open` may end it between two looks
+                if session and (how := self._excess(session, process, len(buffer), looked)):
                     self.kill(how)
                 if time.monotonic() - looked > LOOK:
                     looked = time.monotonic()
                 continue
             break
-        if self.session is not None:
-            self.session.end("ended the worker")
+        if (session := self.session) is not None:
+            session.end("ended the worker")
 
     def _deal(self, line: bytes, ready: threading.Event) -> None:
         session = self.session
@@ -164,8 +165,10 @@ class Worker:
                 session.end(how if known else "sent no JSON")
                 session.over.set()
 
-    def _excess(self, process: subprocess.Popen, unread: int, looked: float) -> str | None:
-        if unread > self.limits.line_bytes or self.session.total > self.limits.output_bytes:
+    def _excess(
+        self, session: Session, process: subprocess.Popen, unread: int, looked: float
+    ) -> str | None:
+        if unread > self.limits.line_bytes or session.total > self.limits.output_bytes:
             return "too much output"
         if time.monotonic() - looked > LOOK and resident(process.pid) > self.limits.resident:
             return "out of memory"
