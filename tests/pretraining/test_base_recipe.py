@@ -13,7 +13,7 @@ from course_lib.data.mixing.packing import batch
 from course_lib.data.recipe import CorpusConfig, TokenizerConfig, build_corpus, build_tokenizer
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.pretraining.base.recipe import BaseConfig, build_base
-from course_lib.pretraining.checkpoints.checkpoint import latest_valid
+from course_lib.pretraining.checkpoints.folders import latest_valid
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from course_lib.pretraining.checkpoints import checkpoint as ck
+from course_lib.pretraining.checkpoints import folders
 from course_lib.pretraining.optimizers.adamw import AdamW
 from course_lib.pretraining.real_run.drill import after, kill_during
 
@@ -58,10 +59,10 @@ def test_the_newest_are_kept(tmp_path):
     model, optimizer = pair()
     for step in (1, 2, 3, 10):
         ck.save_checkpoint(tmp_path, step, model, optimizer, keep=2)
-    assert [p.name for p in ck.checkpoints(tmp_path)] == ["step-00000003", "step-00000010"]
+    assert [p.name for p in folders.checkpoints(tmp_path)] == ["step-00000003", "step-00000010"]
     # A run that went back past a damaged one writes its own future: the later ones go.
     ck.save_checkpoint(tmp_path, 5, model, optimizer, keep=2)
-    assert [p.name for p in ck.checkpoints(tmp_path)] == ["step-00000003", "step-00000005"]
+    assert [p.name for p in folders.checkpoints(tmp_path)] == ["step-00000003", "step-00000005"]
     with pytest.raises(ValueError, match="keep=0"):
         ck.save_checkpoint(tmp_path, 6, model, optimizer, keep=0)
 
@@ -69,11 +70,11 @@ def test_the_newest_are_kept(tmp_path):
 def test_a_damaged_one_of_the_same_step_is_replaced_and_a_whole_one_stays(tmp_path):
     model, optimizer = pair()
     path = ck.save_checkpoint(tmp_path, 1, model, optimizer)
-    born = (path / ck.MODEL).stat().st_ino
-    assert (ck.save_checkpoint(tmp_path, 1, model, optimizer) / ck.MODEL).stat().st_ino == born
-    (path / ck.MODEL).write_bytes(b"")
+    born = (path / folders.MODEL).stat().st_ino
+    assert (ck.save_checkpoint(tmp_path, 1, model, optimizer) / folders.MODEL).stat().st_ino == born
+    (path / folders.MODEL).write_bytes(b"")
     ck.save_checkpoint(tmp_path, 1, model, optimizer)
-    ck.verify_checkpoint(path)
+    folders.verify_checkpoint(path)
 
 
 HURTS = {
@@ -84,17 +85,17 @@ HURTS = {
 }
 
 
-@pytest.mark.parametrize("name", [ck.MODEL, ck.OPTIMIZER, ck.STATE])
+@pytest.mark.parametrize("name", [folders.MODEL, folders.OPTIMIZER, folders.STATE])
 @pytest.mark.parametrize("hurt", HURTS)
 def test_damage_is_named_and_the_one_before_it_is_used(tmp_path, name, hurt):
     model, optimizer = pair()
     before = ck.save_checkpoint(tmp_path, 1, model, optimizer)
     path = ck.save_checkpoint(tmp_path, 2, model, optimizer)
     (path / name).write_bytes(HURTS[hurt]((path / name).read_bytes()))
-    with pytest.raises(ck.Damaged, match=f"step-00000002/{name}: checksum mismatch"):
+    with pytest.raises(folders.Damaged, match=f"step-00000002/{name}: checksum mismatch"):
         ck.load_checkpoint(path, model, optimizer)
     said = []
-    assert ck.latest_valid(tmp_path, said.append) == before
+    assert folders.latest_valid(tmp_path, said.append) == before
     assert len(said) == 1 and "checksum mismatch" in said[0]
 
 
@@ -103,29 +104,29 @@ def test_any_one_flipped_bit_is_found(tmp_path):
     model, optimizer = pair()
     path = ck.save_checkpoint(tmp_path, 1, model, optimizer)
     draw = random.Random(0)
-    for name in (ck.MODEL, ck.OPTIMIZER, ck.STATE, ck.MANIFEST):
+    for name in (folders.MODEL, folders.OPTIMIZER, folders.STATE, folders.MANIFEST):
         whole = (path / name).read_bytes()
         for _ in range(60):
             data = bytearray(whole)
             data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
             (path / name).write_bytes(data)
-            with pytest.raises(ck.Damaged):
-                ck.verify_checkpoint(path)
+            with pytest.raises(folders.Damaged):
+                folders.verify_checkpoint(path)
         (path / name).write_bytes(whole)
-    ck.verify_checkpoint(path)
+    folders.verify_checkpoint(path)
 
 
-@pytest.mark.parametrize("name", [ck.MODEL, ck.MANIFEST])
+@pytest.mark.parametrize("name", [folders.MODEL, folders.MANIFEST])
 def test_a_missing_file_is_named(tmp_path, name):
     path = ck.save_checkpoint(tmp_path, 1, *pair())
     (path / name).unlink()
-    with pytest.raises(ck.Damaged, match=f"{name}: unreadable"):
-        ck.verify_checkpoint(path)
-    assert ck.latest_valid(tmp_path, lambda text: None) is None
+    with pytest.raises(folders.Damaged, match=f"{name}: unreadable"):
+        folders.verify_checkpoint(path)
+    assert folders.latest_valid(tmp_path, lambda text: None) is None
 
 
 def test_no_checkpoint_is_none(tmp_path):
-    assert ck.latest_valid(tmp_path / "nowhere") is None
+    assert folders.latest_valid(tmp_path / "nowhere") is None
 
 
 def test_another_model_is_refused_and_nothing_changes(tmp_path):
@@ -145,7 +146,7 @@ def after_a_save(folder, step, seconds):
     due = []
 
     def when():
-        if not due and ck.checkpoints(folder)[-1] > ck.step_folder(folder, step):
+        if not due and folders.checkpoints(folder)[-1] > folders.step_folder(folder, step):
             due.append(after(seconds))
         return bool(due) and due[0]()
 
@@ -170,7 +171,7 @@ def test_25_kills_during_save_leave_25_loadable(tmp_path):
         kill_during(save, tmp_path / "said", when)
         inside += any(folder.glob(".step-*"))
         said = []
-        newest = ck.latest_valid(folder, said.append)
+        newest = folders.latest_valid(folder, said.append)
         other, fresh = pair(seed=1)
         state = ck.load_checkpoint(newest, other, fresh)
         assert not said and state["step"] == state.get("n", 0) >= step
@@ -209,7 +210,7 @@ def test_a_kill_before_any_one_call_of_a_save_leaves_one_loadable(tmp_path):
             ck.save_checkpoint(folder, 2, model, optimizer, keep=1)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        newest = ck.latest_valid(folder)
+        newest = folders.latest_valid(folder)
         assert newest is not None and newest.name in ("step-00000001", "step-00000002")
         ck.load_checkpoint(newest, *pair(seed=1))
         ck.save_checkpoint(folder, 3, model, optimizer)  # what was left doesn't stand in the way
@@ -225,7 +226,7 @@ def test_a_kill_before_any_one_call_of_a_save_leaves_one_loadable(tmp_path):
 def test_a_full_disk_is_named_and_the_old_one_stays(tmp_path, monkeypatch, after):
     model, optimizer = pair()
     old = ck.save_checkpoint(tmp_path, 1, model, optimizer)
-    real, written = ck._write, []
+    real, written = folders.write, []
 
     def full(path, content):
         if len(written) == after:
@@ -234,11 +235,11 @@ def test_a_full_disk_is_named_and_the_old_one_stays(tmp_path, monkeypatch, after
         written.append(path)
         real(path, content)
 
-    monkeypatch.setattr(ck, "_write", full)
+    monkeypatch.setattr(ck, "write", full)
     with pytest.raises(OSError, match="step-00000002: not saved, the disk is full") as caught:
         ck.save_checkpoint(tmp_path, 2, model, optimizer)
     assert caught.value.errno == 28
-    assert ck.latest_valid(tmp_path) == old
+    assert folders.latest_valid(tmp_path) == old
     assert not any(tmp_path.glob(".step-*")), "half a checkpoint would keep the disk full"
 
 
@@ -259,9 +260,11 @@ def test_a_pickled_checkpoint_is_refused_and_not_run(tmp_path, monkeypatch):
         ck.load_checkpoint(tmp_path / "x.safetensors", model, optimizer)
     # Inside a folder, with a manifest that fits: the first bytes betray it.
     path = ck.save_checkpoint(tmp_path, 1, model, optimizer)
-    (path / ck.MODEL).write_bytes(pickle.dumps(Bomb()))
-    parts = {n: (path / n).read_bytes() for n in (ck.MODEL, ck.OPTIMIZER, ck.STATE)}
-    (path / ck.MANIFEST).write_text(json.dumps({"files": ck._describe(parts)}))
+    (path / folders.MODEL).write_bytes(pickle.dumps(Bomb()))
+    parts = {n: (path / n).read_bytes() for n in (folders.MODEL, folders.OPTIMIZER, folders.STATE)}
+    (path / folders.MANIFEST).write_text(
+        json.dumps({"files": {name: folders.describe(part) for name, part in parts.items()}})
+    )
     with pytest.raises(ValueError, match="model.safetensors is pickled"):
         ck.load_checkpoint(path, model, optimizer)
     assert not (tmp_path / "exploded").exists()

@@ -22,6 +22,7 @@ import torch
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.data.mixing.shards import write_shards
 from course_lib.pretraining.checkpoints import checkpoint as ck
+from course_lib.pretraining.checkpoints import folders
 from course_lib.pretraining.checkpoints.faults import Policy
 from course_lib.pretraining.loop.train import TrainConfig
 from course_lib.pretraining.optimizers.adamw import AdamW
@@ -69,7 +70,7 @@ def events(config: RunConfig, kind: str) -> list[dict]:
 
 
 def weights(config: RunConfig) -> bytes:
-    return (ck.checkpoints(config.out / "checkpoints")[-1] / ck.MODEL).read_bytes()
+    return (folders.checkpoints(config.out / "checkpoints")[-1] / folders.MODEL).read_bytes()
 
 
 class Held(Run):
@@ -97,11 +98,13 @@ def test_resume_at_any_step_gives_the_next_20_losses_bit_for_bit(config):
     assert len(reference) == 30 and reference[30] < reference[1]
     cursors = {}
     for step in (1, 4, 7, 10):
-        state = json.loads((ck.step_folder(folder, step) / ck.STATE).read_text())
+        state = json.loads((folders.step_folder(folder, step) / folders.STATE).read_text())
         cursors[step] = state["position"]["cursor"]
         again = at(config, f"from{step}", save_every=20)
-        ck.step_folder(again.out / "checkpoints", step).parent.mkdir(parents=True)
-        ck.step_folder(folder, step).rename(ck.step_folder(again.out / "checkpoints", step))
+        folders.step_folder(again.out / "checkpoints", step).parent.mkdir(parents=True)
+        folders.step_folder(folder, step).rename(
+            folders.step_folder(again.out / "checkpoints", step)
+        )
         assert run(again) == Exit.DONE
         found = losses(again)
         assert min(found) == step + 1
@@ -143,7 +146,7 @@ def test_kill_9_loses_no_more_than_the_steps_since_the_last_save(config, tmp_pat
 def test_a_damaged_checkpoint_is_refused_by_name_and_the_one_before_it_used(config, capsys):
     assert run(config) == Exit.DONE
     done, folder = weights(config), config.out / "checkpoints"
-    path = folder / "step-00000030" / ck.OPTIMIZER
+    path = folder / "step-00000030" / folders.OPTIMIZER
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(data)
@@ -189,7 +192,7 @@ def test_a_checkpoint_of_the_bare_loop_is_refused(config, capsys):
 @pytest.mark.parametrize("files", [0, 2])
 def test_a_full_disk_ends_the_run_with_its_cause(config, capsys, monkeypatch, files):
     assert run(config) == Exit.DONE
-    saved, real, count = weights(config), ck._write, []
+    saved, real, count = weights(config), folders.write, []
 
     def full(path, content):
         count.append(path)
@@ -197,11 +200,11 @@ def test_a_full_disk_ends_the_run_with_its_cause(config, capsys, monkeypatch, fi
             raise OSError(28, "No space left on device")
         real(path, content)
 
-    monkeypatch.setattr(ck, "_write", full)
-    ck._remove(config.out / "checkpoints" / "step-00000030")
+    monkeypatch.setattr(ck, "write", full)
+    folders.remove(config.out / "checkpoints" / "step-00000030")
     assert run(config) == Exit.STORAGE == 4
     assert "step-00000030: not saved, the disk is full" in capsys.readouterr().err
-    newest = ck.latest_valid(config.out / "checkpoints")
+    newest = folders.latest_valid(config.out / "checkpoints")
     assert newest.name == "step-00000020"
     monkeypatch.undo()
     assert run(config) == Exit.DONE and weights(config) == saved
@@ -236,7 +239,7 @@ def test_a_disk_that_is_really_full(config, tmp_path, capsys):
         layer = torch.nn.Linear(99, 99)
         with pytest.raises(OSError, match="the disk is full"):
             ck.save_checkpoint(disk / "checkpoints", 41, layer, torch.optim.SGD(layer.parameters()))
-        assert weights(small) == saved and ck.latest_valid(disk / "checkpoints")
+        assert weights(small) == saved and folders.latest_valid(disk / "checkpoints")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -360,7 +363,7 @@ def test_one_rank_and_two_agree_and_each_repeat_is_bit_exact(config, tmp_path):
     apart = sum((x[n] - y[n]).square().sum() for n in x) / sum(x[n].square().sum() for n in x)
     assert 0 < apart.sqrt() <= 1e-6, "no more apart than rounding, and not the same program"
     # On from two ranks' checkpoint with one: the rows are shared out anew.
-    ck._remove(two.out / "checkpoints" / "step-00000020")
+    folders.remove(two.out / "checkpoints" / "step-00000020")
     assert run(two) == Exit.DONE
     assert events(two, "resumed")[-1] | {"time": 0} == {
         "time": 0,

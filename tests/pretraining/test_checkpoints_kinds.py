@@ -12,6 +12,7 @@ from safetensors.torch import save
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.pretraining.checkpoints import checkpoint as ck
+from course_lib.pretraining.checkpoints import folders
 from course_lib.pretraining.loop.train import TrainConfig, train
 from course_lib.pretraining.loss import cross_entropy
 from course_lib.pretraining.optimizers.adamw import AdamW
@@ -85,7 +86,7 @@ def test_a_folder_in_the_way_is_set_aside(tmp_path):
     taken.mkdir()
     (taken / "thoughts.txt").write_text("keep me")
     path = ck.save_checkpoint(tmp_path, 10, model, optimizer)
-    ck.verify_checkpoint(path)
+    folders.verify_checkpoint(path)
     assert (tmp_path / "step-00000010.aside-1" / "thoughts.txt").read_text() == "keep me"
 
 
@@ -93,9 +94,9 @@ def test_order_is_that_of_the_numbers(tmp_path):
     model, optimizer = linear()
     for step in (99_999_998, 99_999_999, 100_000_000):
         ck.save_checkpoint(tmp_path, step, model, optimizer, keep=2)
-    left = [path.name for path in ck.checkpoints(tmp_path)]
+    left = [path.name for path in folders.checkpoints(tmp_path)]
     assert left == ["step-99999999", "step-100000000"]
-    assert ck.latest_valid(tmp_path).name == "step-100000000"
+    assert folders.latest_valid(tmp_path).name == "step-100000000"
 
 
 def test_the_step_is_not_the_states_to_say(tmp_path):
@@ -133,7 +134,7 @@ def test_bad_weights_and_moments_are_never_saved(tmp_path, bad):
     optimizer.state[model.weight]["exp_avg"] = torch.full((2, 2), bad)
     with pytest.raises(ValueError, match="exp_avg/weight isn't finite"):
         ck.save_checkpoint(tmp_path, 2, model, optimizer)
-    assert ck.checkpoints(tmp_path) == [good]
+    assert folders.checkpoints(tmp_path) == [good]
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
@@ -166,7 +167,7 @@ def test_a_bad_number_is_found_at_its_own_step_and_the_run_can_go_on(tmp_path, w
 
     with pytest.raises(ValueError, match="at step 7, before its update"):
         run(loss_fn)
-    assert [path.name for path in ck.checkpoints(tmp_path)] == ["step-00000005"]
+    assert [path.name for path in folders.checkpoints(tmp_path)] == ["step-00000005"]
     assert run(cross_entropy)[-1].step == 20
 
 
@@ -190,7 +191,7 @@ def test_a_manifest_alone_makes_no_folder_ours(tmp_path):
     model, optimizer = linear()
     other = tmp_path / "step-00000001"
     other.mkdir()
-    (other / ck.MANIFEST).write_text(json.dumps({"name": "a web app"}))
+    (other / folders.MANIFEST).write_text(json.dumps({"name": "a web app"}))
     (other / "index.html").write_text("<p>mine</p>")
     os.symlink(other, tmp_path / "step-00000002")
     for step in (10, 20, 30):

@@ -1,48 +1,42 @@
-"""Checkpoints that outlive what happens to them: a folder a step, written whole or not at all.
+"""A run's state in one file a kind: the weights, the optimizer's moments, and what else it knows.
 
     step-00000200/model.safetensors      the weights, by parameter name
     step-00000200/optimizer.safetensors  the optimizer's state, as field/parameter name
     step-00000200/state.json             finished steps, and whatever else the run must remember
     step-00000200/manifest.json          size and sha256 of the three
 
-A save writes into a hidden folder, brings every file to the disk (fsync) and then renames the
-folder. A rename is atomic (POSIX rename): a reader sees the old state or the new, and a process
-that was killed in between leaves a hidden folder, which the next save removes. Pickled files are
-never read: a pickle is a program, and loading it runs it. Nothing else in the folder is touched:
-what is removed has a name and files of this module's, and no others.
+How the folder outlives a kill or a full disk stands in `folders`; `sharded` is the twin for models
+of which each rank holds a part. Pickled files are never read: a pickle is a program, and loading it
+runs it.
 """
 
 import errno
-import hashlib
-import itertools
 import json
-import os
-import re
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-MODEL, OPTIMIZER, STATE, MANIFEST = (
-    "model.safetensors",
-    "optimizer.safetensors",
-    "state.json",
-    "manifest.json",
+from course_lib.pretraining.checkpoints.folders import (
+    MANIFEST,
+    MODEL,
+    OPTIMIZER,
+    STATE,
+    begin,
+    describe,
+    manifest,
+    prune,
+    publish,
+    read_checked,
+    step_folder,
+    write,
 )
-OURS = {MODEL, OPTIMIZER, STATE, MANIFEST}
+
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
-NAME = re.compile(r"step-(\d+)")
-HIDDEN = re.compile(r"\.step-\d+\.(partial|old)")
 # What torch.save writes: a zip archive around a pickle, or (before torch 1.6) a bare one.
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-
-
-class Damaged(ValueError):
-    """A checkpoint isn't what was saved: cut short, altered or incomplete. The message names it."""
 
 
 def save_checkpoint(
@@ -64,8 +58,7 @@ def save_checkpoint(
         raise ValueError(f"keep={keep}: expected at least 1 checkpoint")
     if "step" in (state or {}):
         raise ValueError(f"state['step']={state['step']!r}: the step is kept already, as {step}")
-    final = step_folder(folder, step)
-    partial = folder / f".{final.name}.partial"
+    final, partial = step_folder(folder, step), None
     weights = {name: _plain(tensor) for name, tensor in _model_tensors(model).items()}
     moments = _optimizer_tensors(model, optimizer)
     _require_finite(final, dict(model.named_parameters()) | moments)
@@ -74,56 +67,19 @@ def save_checkpoint(
         OPTIMIZER: save(moments),
         STATE: json.dumps({"step": step, **(state or {})}, indent=1).encode(),
     }
-    parts[MANIFEST] = json.dumps({"files": _describe(parts)}, indent=1).encode()
+    files = {name: describe(content) for name, content in parts.items()}
+    parts[MANIFEST] = json.dumps({"files": files}, indent=1).encode()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".step-*"):
-            if HIDDEN.fullmatch(leftover.name) and _files(leftover) <= OURS:
-                shutil.rmtree(leftover)
-        partial.mkdir()
+        partial = begin(folder, step)
         for name, content in parts.items():
-            _write(partial / name, content)
-        _sync(partial)
-        _publish(partial, final)
+            write(partial / name, content)
+        publish(partial, final)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        cause = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-        raise OSError(error.errno, f"{final}: not saved, {cause}; the last one stays") from error
-    kept = [path for path in checkpoints(folder) if _step(path) <= step][-keep:]
-    for other in set(checkpoints(folder)) - set(kept):
-        if _is_ours(other):
-            _remove(other)  # older ones, and damaged later ones that the run went back past
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise not_saved(final, error) from error
+    prune(folder, step, keep)
     return final
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in ``folder`` by their step, oldest first, valid or not."""
-    named = (path for path in folder.glob("step-*") if NAME.fullmatch(path.name))
-    return sorted((path for path in named if path.is_dir()), key=lambda path: (_step(path), path))
-
-
-def step_folder(folder: Path, step: int) -> Path:
-    """Where the checkpoint after ``step`` finished steps is kept."""
-    if step < 0:
-        raise ValueError(f"step={step}: expected the number of finished steps, at least 0")
-    return folder / f"step-{step:08d}"
-
-
-def latest_valid(folder: Path, report: Callable[[str], None] | None = None) -> Path | None:
-    """The newest checkpoint that is whole, or None. Each damaged one is reported by name."""
-    for path in reversed(checkpoints(folder)):
-        try:
-            verify_checkpoint(path)
-        except Damaged as damage:
-            (report or _to_stderr)(f"skipped {damage}")
-            continue
-        return path
-    return None
-
-
-def verify_checkpoint(path: Path) -> None:
-    """Compare every file with the manifest. Raises Damaged, naming the first that differs."""
-    _read(path)
 
 
 @torch.no_grad()
@@ -136,7 +92,10 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     if path.is_file():
         refuse_pickle(path)
         raise ValueError(f"{path} is a file: a checkpoint is a folder with {MANIFEST} in it")
-    parts = _read(path)
+    said = manifest(path)
+    if MODEL not in said:
+        raise ValueError(f"{path} was saved in parts: go on with --parallel fsdp or fsdp+tp")
+    parts = {name: read_checked(path / name, said[name]) for name in (MODEL, OPTIMIZER, STATE)}
     for name in (MODEL, OPTIMIZER):
         refuse_pickle(path / name)
     weights, moments = load(parts[MODEL]), load(parts[OPTIMIZER])
@@ -170,29 +129,10 @@ def refuse_pickle(path: Path) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, bytes]:
-    """The files' bytes, each compared with the manifest."""
-    try:
-        files = json.loads((path / MANIFEST).read_text())["files"]
-        wanted = {
-            name: (files[name]["bytes"], files[name]["sha256"])
-            for name in (MODEL, OPTIMIZER, STATE)
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{path / MANIFEST}: unreadable ({error!r})") from error
-    parts = {}
-    for name, (size, digest) in wanted.items():
-        try:
-            parts[name] = (path / name).read_bytes()
-        except OSError as error:
-            raise Damaged(f"{path / name}: unreadable ({error})") from error
-        found = hashlib.sha256(parts[name]).hexdigest()
-        if (len(parts[name]), found) != (size, digest):
-            raise Damaged(
-                f"{path / name}: checksum mismatch, {len(parts[name])} bytes of sha256 "
-                f"{found[:12]}…, the manifest says {size} of {digest[:12]}…"
-            )
-    return parts
+def not_saved(final: Path, error: OSError) -> OSError:
+    """What to raise where a checkpoint couldn't be written: its name, and that the old one stays"""
+    cause = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+    return OSError(error.errno, f"{final}: not saved, {cause}; the last one stays")
 
 
 def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -218,76 +158,3 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
 
 def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
-
-
-def _describe(parts: dict[str, bytes]) -> dict:
-    return {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in parts.items()
-    }
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The whole content, on the disk and not merely in the system's memory, before it returns."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _publish(partial: Path, final: Path) -> None:
-    """Give the whole folder its name. A folder of that name makes way only if it is damaged."""
-    if final.exists():
-        try:
-            verify_checkpoint(final)
-        except Damaged:
-            if _is_ours(final):
-                _remove(final)
-            else:
-                os.rename(final, _unused(final))
-        else:
-            shutil.rmtree(partial)  # the same step of the same run: the very same bytes
-            return
-    os.rename(partial, final)
-    _sync(final.parent)
-
-
-def _step(path: Path) -> int:
-    return int(NAME.fullmatch(path.name)[1])
-
-
-def _files(folder: Path) -> set[str]:
-    return {entry.name for entry in folder.iterdir()}
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a save wrote this folder: a manifest, our files, and nothing that a user put in."""
-    return not path.is_symlink() and MANIFEST in _files(path) and _files(path) <= OURS
-
-
-def _unused(path: Path) -> Path:
-    """A name beside ``path`` for a folder that isn't ours to remove."""
-    names = (path.with_name(f"{path.name}.aside-{n}") for n in itertools.count(1))
-    return next(name for name in names if not name.exists())
-
-
-def _remove(path: Path) -> None:
-    """Hidden first: a kill halfway through then leaves rubbish, not a damaged checkpoint."""
-    hidden = path.with_name(f".{path.name}.old")
-    os.rename(path, hidden)
-    shutil.rmtree(hidden)
-
-
-def _sync(folder: Path) -> None:
-    """Bring a folder's entries to the disk: a file's fsync doesn't cover its name."""
-    if os.name == "nt":
-        return  # a folder can't be opened there
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _to_stderr(message: str) -> None:
-    print(message, file=sys.stderr)

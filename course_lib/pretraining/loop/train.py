@@ -16,11 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.architecture.ops import at_least_float32
-from course_lib.pretraining.checkpoints.checkpoint import (
-    latest_valid,
-    load_checkpoint,
-    save_checkpoint,
-)
+from course_lib.pretraining.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from course_lib.pretraining.checkpoints.folders import latest_valid
 from course_lib.pretraining.loss import IGNORE, Batch, cross_entropy, document_ids
 from course_lib.pretraining.optimizers.adamw import AdamW, param_groups
 from course_lib.pretraining.precision.autocast import autocast

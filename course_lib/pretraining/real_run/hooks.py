@@ -17,19 +17,14 @@ from torch import Tensor, nn
 from course_lib.data.mixing.loader import PackedLoader
 from course_lib.data.mixing.packing import IGNORE, Packed, pack
 from course_lib.data.mixing.shards import Shards
-from course_lib.pretraining.checkpoints.checkpoint import (
-    checkpoints,
-    latest_valid,
-    load_checkpoint,
-    save_checkpoint,
-    step_folder,
-)
+from course_lib.pretraining.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from course_lib.pretraining.checkpoints.faults import (
     Guard,
     Verdict,
     first_broken_layer,
     first_broken_parameter,
 )
+from course_lib.pretraining.checkpoints.folders import checkpoints, latest_valid, step_folder
 from course_lib.pretraining.loop.train import Hooks, StepLog
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import Batch, cross_entropy, document_ids
