@@ -10,6 +10,7 @@ format keeps a pickled index; this one is safetensors alone.
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,19 @@ def tensors_of(
     return parts, counters
 
 
+def read_whole(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+    """The tensors whose names are ``wanted``, put together in one process. Raises Damaged."""
+    reader = HuggingFaceStorageReader(str(path))
+    found = _metadata(path, reader)
+    tensors = {
+        name: torch.empty(tuple(one.size), dtype=one.properties.dtype)
+        for name, one in found.items()
+        if wanted(name)
+    }
+    dcp.load(tensors, storage_reader=reader, no_dist=True)
+    return tensors
+
+
 def _empty_moments(model: nn.Module, counters: dict[str, float]) -> dict[str, Tensor]:
     """Room for Adam's two moments of each weight that has taken a step."""
     moved = {key.split("/", 1)[1] for key in counters}
@@ -190,15 +204,19 @@ def _empty_moments(model: nn.Module, counters: dict[str, float]) -> dict[str, Te
 def _require_same_shapes(
     path: Path, reader: HuggingFaceStorageReader, wanted: dict[str, Tensor]
 ) -> None:
-    try:
-        found = reader.read_metadata().state_dict_metadata
-    except Exception as error:
-        raise Damaged(f"{path}: unreadable ({error})") from error
+    found = _metadata(path, reader)
     for name in sorted(found.keys() | wanted.keys()):
         saved = tuple(found[name].size) if name in found else None
         ours = tuple(wanted[name].shape) if name in wanted else None
         if saved != ours:
             raise ValueError(f"{path}: {name} is {saved}, the model's is {ours}")
+
+
+def _metadata(path: Path, reader: HuggingFaceStorageReader) -> dict[str, Any]:
+    try:
+        return reader.read_metadata().state_dict_metadata
+    except Exception as error:
+        raise Damaged(f"{path}: unreadable ({error})") from error
 
 
 def _local(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ reason to stop) comes in through ``Hooks``; see `real_run.hooks`.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,10 @@ class Hooks:
     def begin(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Before the first step: the number of steps that are done already."""
         return 0
+
+    def forward(self, model: nn.Module) -> nn.Module:
+        """What the forward pass goes through: the model, or an engine around it."""
+        return model
 
     def gather(self, model: nn.Module, loss: Tensor) -> Tensor:
         """After the backward pass: make gradients and loss those of all ranks."""
@@ -150,7 +154,8 @@ def train(
             "at least as many, or another folder"
         )
     where = next(model.parameters()).device
-    forward = torch.compile(model, dynamic=False) if where.type == "cuda" else model
+    forward = hooks.forward(model)
+    forward = torch.compile(forward, dynamic=False) if where.type == "cuda" else forward
     logs, tokens, began = [], 0, time.perf_counter()
     model.train()
     for step in range(first, last):
@@ -158,13 +163,15 @@ def train(
         rate, done = config.rate(step), step + 1
         for group in optimizer.param_groups:
             group["lr"] = rate
+        model.zero_grad(set_to_none=True)  # before the forward pass: FSDP2 shows other weights then
         with autocast(where):
             loss = loss_fn(forward(inputs, documents=document_ids(inputs, eos_id)), targets)
         loss, norm = _backward(model, loss, hooks)
         moved = hooks.allow(done, model, loss, norm)
         if moved:
             _require_finite(loss, norm, done)
-            nn.utils.clip_grads_with_norm_(model.parameters(), config.clip, norm)
+            for group in cut_alike(model.parameters()):
+                nn.utils.clip_grads_with_norm_(group, config.clip, norm)
             optimizer.step()
         tokens += int((targets != IGNORE).sum())
         if done % config.log_every == 0 or done == last or step == 0:
@@ -187,12 +194,30 @@ def train(
 
 
 def _backward(model: nn.Module, loss: Tensor, hooks: Hooks) -> tuple[Tensor, Tensor]:
-    """Fresh gradients of the loss; returns the loss (of all ranks) and the gradients' norm."""
-    model.zero_grad(set_to_none=True)
+    """Gradients of the loss; returns the loss (of all ranks) and the gradients' norm."""
     loss.backward()
     loss = hooks.gather(model, loss)
-    grads = [at_least_float32(p.grad) for p in model.parameters() if p.grad is not None]
-    return loss, nn.utils.get_total_norm(grads)
+    return loss, total_norm(model.parameters())
+
+
+def cut_alike(weights: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The weights that have a gradient, in groups: a rank may hold parts (a DTensor), and torch
+    does arithmetic on a list only where all are cut alike. Plain weights are one group."""
+    groups: dict[tuple | None, list[nn.Parameter]] = {}
+    for weight in weights:
+        if (grad := weight.grad) is not None:
+            cut = (grad.device_mesh, grad.placements) if hasattr(grad, "placements") else None
+            groups.setdefault(cut, []).append(weight)
+    return list(groups.values())
+
+
+def total_norm(weights: Iterable[nn.Parameter]) -> Tensor:
+    """The 2-norm of all gradients together, those of which a rank holds a part counted whole."""
+    norms = []
+    for group in cut_alike(weights) or [[]]:
+        norm = nn.utils.get_total_norm([at_least_float32(weight.grad) for weight in group])
+        norms.append(norm.full_tensor() if hasattr(norm, "placements") else norm)
+    return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
 
 def _require_finite(loss: Tensor, norm: Tensor, step: int) -> None:

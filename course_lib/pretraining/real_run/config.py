@@ -7,6 +7,7 @@ from pathlib import Path
 from course_lib.architecture.config import ModelConfig
 from course_lib.pretraining.checkpoints.faults import Policy
 from course_lib.pretraining.loop.train import TrainConfig
+from course_lib.pretraining.real_run.parallel import Layout
 
 FREE = ("log_every", "save_every")  # what may differ when a run goes on
 
@@ -37,6 +38,7 @@ class RunConfig:
     policy: Policy = field(default_factory=Policy)
     device: str = "cpu"
     validation: Path | None = None  # shards; the loss on them is taken where the run is saved
+    layout: Layout = field(default_factory=Layout)
 
     @property
     def log(self) -> Path:

@@ -25,12 +25,14 @@ from course_lib.pretraining.checkpoints.faults import (
     first_broken_parameter,
 )
 from course_lib.pretraining.checkpoints.folders import checkpoints, latest_valid, step_folder
+from course_lib.pretraining.checkpoints.sharded import ShardedCheckpoints
 from course_lib.pretraining.loop.train import Hooks, StepLog
 from course_lib.pretraining.loop.validation import validation_loss
 from course_lib.pretraining.loss import Batch, cross_entropy, document_ids
 from course_lib.pretraining.precision.autocast import autocast
 from course_lib.pretraining.real_run.config import Exit, RunConfig
 from course_lib.pretraining.real_run.folder import RunLog
+from course_lib.pretraining.real_run.parallel import wrapped
 from course_lib.pretraining.real_run.ranks import Ranks
 from course_lib.pretraining.real_run.signals import StopRequest
 
@@ -64,6 +66,9 @@ class Run(Hooks):
         self.stopped = False
         self._step: Step | None = None
         self.validation = held_out(config)  # on every rank, so that all refuse it alike
+        self.shards: ShardedCheckpoints | None = None
+        if config.layout.sharded:
+            self.shards = ShardedCheckpoints(config.checkpoints, config.keep)
 
     @property
     def step(self) -> Step:
@@ -82,7 +87,8 @@ class Run(Hooks):
                 raise ValueError(f"{folder}: all are damaged, remove them to begin anew")
             self.log.write(event="begun", ranks=self.ranks.size)
             return 0
-        state = load_checkpoint(folder / name, model, optimizer)
+        load = self.shards.load if self.shards else load_checkpoint
+        state = load(folder / name, model, optimizer)
         if "config" not in state:
             raise ValueError(f"{folder / name} was saved by train() itself, not by a run")
         self.config.require_same(state["config"], folder / name)
@@ -94,30 +100,43 @@ class Run(Hooks):
         )
         return state["step"]
 
+    def forward(self, model: nn.Module) -> nn.Module:
+        """DDP goes around the model; the other engines are in it already."""
+        return wrapped(model) if self.config.layout.kind == "ddp" else model
+
     def batch_at(self, step: int) -> Batch:
         """This rank's rows of the next step."""
         assert self._step is None, "batch_at: the step before is still open"
         inputs, targets = self.feed.batch_at(step)
         kept = int((targets != IGNORE).sum())
         # One message tells all ranks how many tokens there are, and whether one was asked to stop.
-        counts = torch.tensor([kept, int(self.asked.number > 0)], device=self.config.device)
-        tokens, asked = self.ranks.sum(counts).tolist()
+        written = self.shards is not None and self.shards.written
+        said = [kept, int(self.asked.number > 0), int(written)]
+        counts = torch.tensor(said, device=self.config.device)
+        tokens, asked, written = self.ranks.sum(counts).tolist()
+        tokens //= self.config.layout.tensor  # the ranks of a tensor group read the same rows
         self._step = Step(
             number=step, inputs=inputs, tokens=tokens, share=kept / tokens, stop=asked > 0
         )
         self.tokens += tokens
+        if self.shards is not None and written == self.ranks.size:
+            self._finish()
         return inputs, targets
 
     def loss(
         self, logits: Float[Tensor, "batch seq vocab"], targets: Int[Tensor, "batch seq"]
     ) -> Float[Tensor, ""]:
         """This rank's addend to the mean over all ranks' tokens: its mean, by its share of them."""
-        return cross_entropy(logits, targets) * self.step.share
+        share = self.step.share * self.config.layout.mean_over(self.ranks)
+        return cross_entropy(logits, targets) * share
 
     def gather(self, model: nn.Module, loss: Tensor) -> Tensor:
         """Add up gradients and losses. The result has the same bits on every rank."""
-        self.ranks.add_gradients(model)
-        return self.ranks.sum(loss.detach().clone())
+        layout = self.config.layout
+        if layout.kind == "ours":
+            self.ranks.add_gradients(model)
+        counted = layout.tensor * layout.mean_over(self.ranks)
+        return self.ranks.sum(loss.detach().clone()) / counted
 
     def allow(self, step: int, model: nn.Module, loss: Tensor, norm: Tensor) -> bool:
         """Ask the guard. Its numbers are the same on every rank, so all decide alike."""
@@ -144,21 +163,37 @@ class Run(Hooks):
         """Save where it is due. A step that stopped the run is undone: it wasn't learned from."""
         self.stopped, failed = self.step.stop, self.fault is not None
         stop = self.stopped or failed
-        due = last or stop or step % self.config.train.save_every == 0
-        if due and self.ranks.first:
-            began = time.perf_counter()
-            finished, state = step - failed, self._state(step, failed)
-            folder = self.config.checkpoints
+        if last or stop or step % self.config.train.save_every == 0:
+            self._save(step - failed, model, optimizer, self._state(step, failed))
+        if self.shards is not None and (last or stop):
+            self._finish()
+        self._step = None
+        return stop
+
+    def _save(
+        self, finished: int, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict
+    ) -> None:
+        """Rank 0 alone; where each holds a part, all of them, and the writing goes on behind."""
+        folder, began = self.config.checkpoints, time.perf_counter()
+        if self.shards is not None:
+            self._finish()
+            self.shards.begin(finished, model, optimizer, state)
+        elif self.ranks.first:
             save_checkpoint(folder, finished, model, optimizer, state, self.config.keep)
             seconds = round(time.perf_counter() - began, 3)
             name = step_folder(folder, finished).name
             self.log.write(event="saved", step=finished, name=name, seconds=seconds)
-            if self.validation is not None:
-                loss = validation_loss(model, self.validation, self.feed.shards.eos_id)
-                fields = {"loss": loss.per_token, "tokens": loss.tokens}
-                self.log.write(event="validation", step=finished, **fields)
-        self._step = None
-        return stop
+        if self.validation is not None and (self.shards is not None or self.ranks.first):
+            loss = validation_loss(model, self.validation, self.feed.shards.eos_id)
+            fields = {"loss": loss.per_token, "tokens": loss.tokens}
+            self.log.write(event="validation", step=finished, **fields)
+
+    def _finish(self) -> None:
+        """Name the folder of a save that was under way, where there was one."""
+        began = time.perf_counter()
+        if (path := self.shards.finish()) is not None:
+            step, seconds = int(path.name[5:]), round(time.perf_counter() - began, 3)
+            self.log.write(event="saved", step=step, name=path.name, seconds=seconds)
 
     def close(self) -> Exit:
         """How it ended, after the last step; a fault is in the log already."""

@@ -10,8 +10,9 @@ All take the same rows and the same steps: the losses are those of one process, 
 additions in float32.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -27,21 +28,22 @@ from torch.distributed.tensor.parallel import (
 from course_lib.architecture.blocks.layers import Attention
 from course_lib.architecture.config import ModelConfig
 from course_lib.architecture.decoder import Decoder
+from course_lib.pretraining.checkpoints.sharded import read_whole
 from course_lib.pretraining.real_run.ranks import Ranks
 
-Kind = Literal["ours", "ddp", "fsdp", "fsdp+tp"]
+KINDS = ("ours", "ddp", "fsdp", "fsdp+tp")
 
 
 @dataclass(frozen=True)
 class Layout:
     """Which engine, and over how many ranks each matrix is split (1: none is)."""
 
-    kind: Kind = "ours"
+    kind: str = "ours"
     tensor: int = 1
 
     def __post_init__(self):
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"parallel={self.kind!r}: expected one of {', '.join(get_args(Kind))}")
+        if self.kind not in KINDS:
+            raise ValueError(f"parallel={self.kind!r}: expected one of {', '.join(KINDS)}")
         if self.tensor < 1 or (self.kind != "fsdp+tp" and self.tensor != 1):
             raise ValueError(
                 f"tensor={self.tensor} with parallel={self.kind}: expected 1, or from 2 on with "
@@ -97,18 +99,25 @@ class SplitProjection(nn.Module):
         return torch.cat((self.q(x), self.k(x), self.v(x)), dim=-1)
 
 
-def parallelized(model: Decoder, layout: Layout, ranks: Ranks, device: str) -> nn.Module:
-    """``model``, changed in place for the layout; for DDP, what its forward pass must go through.
+def wrapped(model: nn.Module) -> nn.Module:
+    """torch's DistributedDataParallel around a model: the weights stay the same objects."""
+    if not dist.is_initialized():
+        return model
+    ids = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else None
+    return nn.parallel.DistributedDataParallel(model, device_ids=ids)
+
+
+def parallelized(model: Decoder, layout: Layout, ranks: Ranks) -> Decoder:
+    """``model``, whose weights become parts where the layout says so; changed in place.
 
     Every rank must hold the same weights before. Raises ValueError where they can't be split.
     """
-    if layout.kind == "ours":
+    if not layout.sharded:
         return model
-    if layout.kind == "ddp":
-        ids = [torch.cuda.current_device()] if device == "cuda" else None
-        return nn.parallel.DistributedDataParallel(model, device_ids=ids)
-    groups = ranks.size // layout.tensor
-    mesh = init_device_mesh(device, (groups, layout.tensor), mesh_dim_names=("data", "tensor"))
+    if layout.tensor > 1:
+        require_splittable(model.config, layout.tensor)
+    shape = (ranks.size // layout.tensor, layout.tensor)
+    mesh = init_device_mesh(model.device.type, shape, mesh_dim_names=("data", "tensor"))
     for block in model.blocks:
         if isinstance(block.attention, Attention) and not model.config.bias:
             _split(block.attention)
@@ -129,17 +138,17 @@ def _split(attention: Attention) -> None:
 def _by_heads(block: nn.Module, mesh: DeviceMesh) -> None:
     """Column then row: one sum at the end of attention, one at the end of the feed-forward part."""
     columns = {f"attention.qkv.{name}": ColwiseParallel() for name in "qkv"}
-    columns |= {f"mlp.{name}": ColwiseParallel() for name in ("gate", "up")}
+    columns |= {f"mlp.{name}": ColwiseParallel() for name, _ in block.mlp.named_children()}
     rows = {"attention.out": RowwiseParallel(), "mlp.down": RowwiseParallel()}
     parallelize_module(block, mesh, columns | rows)
     block.attention.n_heads //= mesh.size()
     block.attention.n_kv_heads //= mesh.size()
 
 
-def joined_name(name: str) -> tuple[str, int | None]:
-    """A weight's name in the decoder, and which third of it this is (None: all of it)."""
-    stem, _, last = name.rpartition(".qkv.")
-    return (f"{stem}.qkv.weight", "qkv".index(last[0])) if stem else (name, None)
+def joined_name(name: str) -> tuple[str, int]:
+    """A weight's name in the decoder, and which third of it this is (0: the first, or all)."""
+    found = re.fullmatch(r"(.*\.qkv)\.([qkv])\.weight", name)
+    return (f"{found[1]}.weight", "qkv".index(found[2])) if found else (name, 0)
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -149,14 +158,27 @@ def whole(tensor: Tensor) -> Tensor:
 
 def full_weights(model: Decoder) -> dict[str, Tensor]:
     """Every weight, whole and by its name in a `Decoder`, on every rank."""
-    parts: dict[str, list[Tensor]] = {}
-    for name, p in model.named_parameters():
-        parts.setdefault(joined_name(name)[0], []).append(whole(p.detach()))
-    return {name: torch.cat(found) for name, found in parts.items()}
+    return _joined({name: whole(p.detach()) for name, p in model.named_parameters()})
 
 
-def lone_group(ranks: Ranks, device: str) -> None:
-    """torch's engines want a group even for one process."""
-    if not dist.is_initialized():
-        backend = "nccl" if device == "cuda" else "gloo"
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=ranks.size)
+def load_whole(path: Path, model: Decoder) -> None:
+    """Fill a plain decoder, in one process, from a checkpoint that ranks saved in parts.
+
+    Raises ValueError where it is of another model.
+    """
+    weights = _joined(read_whole(path, lambda name: "/" not in name))
+    ours = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    saved = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if ours != saved:
+        differ = sorted(name for name in ours | saved if ours.get(name) != saved.get(name))
+        raise ValueError(
+            f"{path}: {differ[0]} is {saved.get(differ[0])}, the model's is {ours.get(differ[0])}"
+        )
+    model.load_state_dict(weights)
+
+
+def _joined(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    found: dict[str, list[Tensor]] = {}
+    for name, tensor in sorted(parts.items(), key=lambda item: joined_name(item[0])):
+        found.setdefault(joined_name(name)[0], []).append(tensor)
+    return {name: torch.cat(tensors) for name, tensors in found.items()}

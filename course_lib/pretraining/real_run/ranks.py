@@ -28,8 +28,12 @@ class Ranks:
     size: int = 1
 
     @classmethod
-    def join(cls, timeout: float, device: torch.device | str = "cpu") -> "Ranks":
+    def join(
+        cls, timeout: float, device: torch.device | str = "cpu", *, alone: bool = False
+    ) -> "Ranks":
         """The group that torchrun describes in the environment; without one, a single process.
+
+        ``alone``: make a group of one then, for an engine that wants a group in any case.
 
         Ranks on a ``device`` of type cuda talk by NCCL, each from its own GPU; others by Gloo.
 
@@ -37,14 +41,18 @@ class Ranks:
         time of the longest save, which rank 0 does alone while the others wait.
         """
         size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size == 1:
+        if size == 1 and not alone:
             return cls()
         on_gpu = torch.device(device).type == "cuda"
-        if on_gpu:
+        if on_gpu and size > 1:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend, wait = "nccl" if on_gpu else "gloo", datetime.timedelta(seconds=timeout)
         try:
-            dist.init_process_group(backend, timeout=wait)
+            if size == 1:
+                store = dist.HashStore()
+                dist.init_process_group(backend, timeout=wait, store=store, rank=0, world_size=1)
+            else:
+                dist.init_process_group(backend, timeout=wait)
         except (RuntimeError, dist.DistError) as error:
             raise _lost(f"the {size} ranks didn't meet", error) from error
         return cls(rank=dist.get_rank(), size=size)
@@ -95,7 +103,7 @@ class Ranks:
 
     def leave(self) -> None:
         """Close the group at the end of a run in which all ranks took part."""
-        if self.size > 1 and dist.is_initialized():
+        if dist.is_initialized():
             dist.destroy_process_group()
 
 

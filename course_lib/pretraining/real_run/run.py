@@ -53,12 +53,19 @@ class Command:
         keep: Annotated[int, typer.Option(help="checkpoints that stay")] = 2,
         nonfinite: Annotated[str, typer.Option(help="at NaN, infinity: stop, skip")] = "stop",
         spike: Annotated[str, typer.Option(help="if the loss jumps: skip, warn, ignore")] = "warn",
+        parallel: Annotated[
+            str, typer.Option(help="engine of many ranks: ours, ddp, fsdp, fsdp+tp")
+        ] = "ours",
+        tensor: Annotated[
+            int | None, typer.Option(help="ranks that share each matrix, with fsdp+tp: 2 if unsaid")
+        ] = None,
         timeout: Annotated[float, typer.Option(help="seconds to wait for a rank")] = 600.0,
     ) -> None:
         """Train a model in a folder of its own, through kills, full disks and bad numbers."""
         from course_lib.pretraining.checkpoints.faults import Policy
         from course_lib.pretraining.loop.train import TrainConfig
         from course_lib.pretraining.real_run.config import RunConfig
+        from course_lib.pretraining.real_run.parallel import Layout
         from course_lib.pretraining.real_run.sizes import sized
         from course_lib.pretraining.real_run.supervise import ended_by, run
         from course_lib.profile import current, named
@@ -84,6 +91,7 @@ class Command:
                 policy=Policy(nonfinite=nonfinite, spike=spike),
                 device=sizes.device,
                 validation=validation or found_beside(tokens),
+                layout=Layout(parallel, tensor or (2 if parallel == "fsdp+tp" else 1)),
             )
         except (ValueError, OSError) as error:
             raise typer.Exit(ended_by(error)) from error

@@ -11,6 +11,7 @@ from course_lib.pretraining.loop.train import train
 from course_lib.pretraining.real_run.config import Exit, RunConfig
 from course_lib.pretraining.real_run.folder import FolderInUse, RunLog, locked
 from course_lib.pretraining.real_run.hooks import Run
+from course_lib.pretraining.real_run.parallel import parallelized
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
 from course_lib.pretraining.real_run.room import fault_of_room
 from course_lib.pretraining.real_run.signals import StopRequest
@@ -32,7 +33,7 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
     ranks = None
     try:
         with StopRequest() as asked:
-            ranks = Ranks.join(config.timeout, config.device)
+            ranks = Ranks.join(config.timeout, config.device, alone=config.layout.sharded)
             sizes = (config.model, config.seq_len, config.train.batch_size)
             # One rank looks, for all: near the limit two would see different memory.
             fault = fault_of_room(*sizes, config.device, ranks.size) if ranks.first else None
@@ -43,8 +44,9 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
                 feed = feed_of(config, ranks)
                 around = hooks(config, ranks, log, feed, asked)
                 generator = torch.Generator().manual_seed(config.train.seed)
+                model = Decoder(config.model, generator=generator).to(config.device)
                 train(
-                    Decoder(config.model, generator=generator).to(config.device),
+                    parallelized(model, config.layout, ranks),
                     around.batch_at,
                     config.train,
                     eos_id=feed.shards.eos_id,
@@ -66,7 +68,8 @@ def feed_of(config: RunConfig, ranks: Ranks) -> PackedLoader:
     loading = LoaderConfig(
         seq_len=config.seq_len, batch_size=config.train.batch_size, seed=config.train.seed
     )
-    return PackedLoader(Shards(config.tokens), loading, rank=ranks.rank, world_size=ranks.size)
+    rank, size = config.layout.rows_of(ranks)
+    return PackedLoader(Shards(config.tokens), loading, rank=rank, world_size=size)
 
 
 def ended_by(error: Exception) -> Exit:
