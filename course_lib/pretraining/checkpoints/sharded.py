@@ -10,6 +10,7 @@ format keeps a pickled index; this one is safetensors alone.
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -186,7 +187,9 @@ def read_whole(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
         for name, one in found.items()
         if wanted(name)
     }
-    dcp.load(tensors, storage_reader=reader, no_dist=True)
+    with warnings.catch_warnings():  # that one process reads is what is wanted here
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        dcp.load(tensors, storage_reader=reader, no_dist=True)
     return tensors
 
 
