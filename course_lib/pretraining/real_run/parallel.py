@@ -151,14 +151,14 @@ def joined_name(name: str) -> tuple[str, int]:
     return (f"{found[1]}.weight", "qkv".index(found[2])) if found else (name, 0)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def unsharded(tensor: Tensor) -> Tensor:
     """All of a tensor, of which a rank may hold a part. Every rank must ask."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def full_weights(model: Decoder) -> dict[str, Tensor]:
     """Every weight, whole and by its name in a `Decoder`, on every rank."""
-    return _joined({name: whole(p.detach()) for name, p in model.named_parameters()})
+    return _joined({name: unsharded(p.detach()) for name, p in model.named_parameters()})
 
 
 def load_whole(path: Path, model: Decoder) -> None:
