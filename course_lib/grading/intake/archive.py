@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 MAX_FILES = 2_000
 MAX_FILE = 20 << 20
@@ -53,7 +54,19 @@ class _Entry:
 def read_archive(
     data: bytes, skipped: dict[str, str] | None = None, ends: tuple[str, ...] = ()
 ) -> dict[str, bytes]:
-    """The files of a zip or tar (plain, gzip, bzip2, xz) by their path inside it.
+    """The files of a zip or tar (plain, gzip, bzip2, xz) by their path inside it. See `unpack`."""
+    files: dict[str, bytes] = {}
+    unpack(data, files.__setitem__, skipped, ends)
+    return files
+
+
+def unpack(
+    source: bytes | Path,
+    keep: Callable[[str, bytes], object],
+    skipped: dict[str, str] | None = None,
+    ends: tuple[str, ...] = (),
+) -> None:
+    """Hand each file of a zip or tar to keep(its path inside, its bytes), one at a time.
 
     Raises BadArchive, naming the entry, for links, devices, absolute paths, "..", two entries of
     one name, encrypted or damaged entries, and for sizes beyond the limits, announced or real.
@@ -63,16 +76,19 @@ def read_archive(
     The limits are then those of a class. ends: how the names end that are wanted (all, if none).
     """
     try:
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                entries = (
-                    (_zip_entry(i), partial(_zip_bytes, archive, i)) for i in archive.infolist()
-                )
-                return _take(entries, skipped, ends, None)
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            # One by one: a bomb is refused before its last header was read.
-            found = ((_tar_entry(i), partial(_tar_bytes, archive, i)) for i in archive)
-            return _take(found, skipped, ends, len(data))
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+            size = file.seek(0, io.SEEK_END)
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    entries = (
+                        (_zip_entry(i), partial(_zip_bytes, archive, i)) for i in archive.infolist()
+                    )
+                    return _take(entries, keep, skipped, ends, None)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                # One by one: a bomb is refused before its last header was read.
+                found = ((_tar_entry(i), partial(_tar_bytes, archive, i)) for i in archive)
+                return _take(found, keep, skipped, ends, size)
     except DAMAGE as error:
         if isinstance(error, BadArchive):
             raise
@@ -82,10 +98,11 @@ def read_archive(
 
 def _take(
     entries: Iterable[tuple[_Entry, Callable[[], bytes]]],
+    keep: Callable[[str, bytes], object],
     skipped: dict[str, str] | None,
     ends: tuple[str, ...],
     packed: int | None,
-) -> dict[str, bytes]:
+) -> None:
     """Read what an honest archive may hold; refuse the rest, or skip it."""
     whole = skipped is not None
     tally = _Tally(CLASS_FILES if whole else MAX_FILES, CLASS_TOTAL if whole else MAX_TOTAL)
@@ -102,16 +119,16 @@ def _take(
             continue
         if entry.kind == "file":
             reads.append((name, entry.name, read))
-    files = {}
     for name, entry_name, read in reads:
         try:
-            files[name] = read()
+            data = read()
         except DAMAGE as error:
             said = f"it is damaged: {type(error).__name__}: {error}"
             if skipped is None:
                 raise BadArchive(f"{entry_name!r}: {said}") from error
             skipped[entry_name] = said
-    return files
+        else:
+            keep(name, data)
 
 
 @dataclass

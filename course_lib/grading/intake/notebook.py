@@ -56,8 +56,8 @@ def cells_of(name: str, data: bytes) -> tuple[list[Cell], list[str]]:
     """
     if len(data) > MAX_BYTES:
         raise Unreadable(
-            f"it has {len(data):,} bytes, at most {MAX_BYTES:,} are read: clear the outputs of all "
-            "cells, save, and hand it in again"
+            f"it has more than {MAX_BYTES:,} bytes: clear the outputs of all cells, save, and hand "
+            "it in again"
         )
     text, problems = decoded(data)
     if name.lower().endswith(".py"):

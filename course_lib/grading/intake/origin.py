@@ -25,6 +25,8 @@ GRADESCOPE = re.compile(r"^submission_(?P<id>\d+)$")
 AGAIN = re.compile(r"^(?P<stem>.+?)-(?P<attempt>\d{1,3})$")  # Canvas counts resubmissions
 COPY = re.compile(r"^(?P<stem>.+?) ?\((?P<attempt>\d{1,3})\)$")  # browsers count downloads
 PLATFORMS = {"canvas": CANVAS, "moodle": MOODLE, "gradescope": GRADESCOPE}
+KEYS = (":email", ":sid", ":name")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C: a class's list is long
 JUNK = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", "node_modules")
 
 
@@ -135,17 +137,23 @@ def gradescope_people(text: str) -> dict[str, list[tuple[str, ...]]]:
     A file that says something else names nobody.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, LOADER)
     except (yaml.YAMLError, RecursionError, ValueError):
         return {}
     found = {}
     for key, entry in data.items() if isinstance(data, Mapping) else ():
         people = entry.get(":submitters", []) if isinstance(entry, Mapping) else []
         people = [p for p in people if isinstance(p, Mapping)] if isinstance(people, list) else []
-        ids = [tuple(str(p[k]) for k in (":email", ":sid", ":name") if p.get(k)) for p in people]
+        ids = [tuple(_plain(p, k) for k in KEYS if _plain(p, k)) for p in people]
         if any(ids):
             found[str(key)] = [one for one in ids if one]
     return found
+
+
+def _plain(person: Mapping, key: str) -> str:
+    """A name or number; "" for lists in lists, whose text could be longer than any memory."""
+    value = person.get(key)
+    return str(value) if isinstance(value, str | int) and len(str(value)) <= 400 else ""
 
 
 def tell_apart(origins: Iterable[Origin]) -> dict[tuple[str, tuple[str, ...]], str]:

@@ -5,23 +5,24 @@ rope-2.ipynb), then the last by name; an untouched stub never replaces an answer
 is said in the submission's problems.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from course_lib.checks.exercise import Exercise
 from course_lib.grading.intake.collect import Collected, Found, collect
-from course_lib.grading.intake.notebook import Unreadable, cells_of, plain_text
+from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.origin import (
     Origin,
-    gradescope_people,
     origin,
     platform_of,
     strip_wrapper,
     tell_apart,
 )
-from course_lib.grading.intake.rebuild import Answer, Parsed, parse, rebuild
+from course_lib.grading.intake.reader import Reader
+from course_lib.grading.intake.reading import ARCHIVES
+from course_lib.grading.intake.rebuild import Answer
 from course_lib.grading.intake.roster import Person, Roster
 from course_lib.grading.outcome import Submission
 
@@ -73,12 +74,14 @@ def read_class(
     answered. A student of the roster who handed nothing in has a submission without answers.
     alone: the name of the one student to whom all files belong, whatever they are called.
     """
-    collected = collect(submissions)
     wanted = tuple(wanted or roster.exercises)
     if unknown := [name for name in wanted if name not in exercises]:
         raise ValueError(f"no exercise {unknown[0]!r}, there are {', '.join(exercises)}")
     known = {name: exercises[name] for name in wanted} if wanted else exercises
-    works = _gather(collected, known, submissions.resolve().name, alone)
+    reader = Reader({name: exercise.answer for name, exercise in known.items()})
+    with tempfile.TemporaryDirectory(prefix="course-grading-class-") as scratch:
+        collected = collect(submissions, reader, Path(scratch))
+        works = _gather(collected, reader, exercises, submissions.resolve().name, alone)
     if not wanted:
         answered = {name for work in works.values() for name in work.answers}
         wanted = tuple(name for name in exercises if name in answered)
@@ -94,7 +97,11 @@ def read_class(
 
 
 def _gather(
-    collected: Collected, exercises: Mapping[str, Exercise], whole: str, alone: str
+    collected: Collected,
+    reader: Reader,
+    exercises: Mapping[str, Exercise],
+    whole: str,
+    alone: str,
 ) -> dict[str, _Work]:
     paths = [*(file.path for file in collected.files), *collected.skipped]
     depth = strip_wrapper(set(paths))
@@ -105,7 +112,7 @@ def _gather(
     if alone:
         origins = {path: replace(o, student=alone, ids=()) for path, o in origins.items()}
     named = tell_apart(origins.values())
-    groups, ignored = _listed(collected.people, paths, depth, platform)
+    groups, ignored = _listed(collected.people, reader, paths, depth, platform)
     works: dict[str, _Work] = {}
     for path, found in origins.items():
         student = plain_text(named[found.student, found.ids], 100) or "nameless"
@@ -118,109 +125,69 @@ def _gather(
     for file in collected.files:
         found = origins[file.path]
         student = plain_text(named[found.student, found.ids], 100) or "nameless"
-        _read(file, found, works[student], exercises)
-    for path in ignored:
-        said = f"{path} is not Gradescope's own, and names nobody"
+        _read(file, found, student, works[student], reader)
+    for path, why in ignored.items():
         for work in works.values():
-            if work.origin and path.split("/")[depth:-1][:1] == [work.origin.student]:
-                work.problems.append(said)
+            at_top = path.split("/")[depth:-1] == []
+            if at_top or work.origin and path.split("/")[depth] == work.origin.student:
+                work.problems.append(f"{path} {why}")
     return works
 
 
 def _listed(
-    people: Mapping[str, str], paths: Sequence[str], depth: int, platform: str
-) -> tuple[dict[str, list[tuple[str, ...]]], list[str]]:
-    """Gradescope's list of people, and other files of its name: it lies beside the folders."""
+    people: Mapping[str, Path],
+    reader: Reader,
+    paths: Sequence[str],
+    depth: int,
+    platform: str,
+) -> tuple[dict[str, list[tuple[str, ...]]], dict[str, str]]:
+    """Gradescope's list of people (it lies beside the folders), and why others aren't it."""
     groups: dict[str, list[tuple[str, ...]]] = {}
-    ignored = []
-    for path, text in people.items():
+    ignored = {}
+    for path, file in people.items():
         before = path.split("/")[:-1]
         at_top = len(before) <= depth and all(p.split("/")[: len(before)] == before for p in paths)
         if at_top and platform == "gradescope":
-            groups |= gradescope_people(text)
-        else:
-            ignored.append(path)
+            found, why = reader.people(file)
+            groups |= found
+            if why:
+                ignored[path] = f"names nobody: {plain_text(why, 200)}"
+        elif not at_top:
+            ignored[path] = "is not Gradescope's own, and names nobody"
     return groups, ignored
 
 
-def _read(file: Found, found: Origin, work: _Work, exercises: Mapping[str, Exercise]) -> None:
-    """Add what one file answers to its student's work."""
-    name = plain_text(file.inside or found.file, 200)
-    work.files.append(name)
-    if len(work.files) > MANY:
-        work.problems.append(f"{name}: file {len(work.files)}, at most {MANY} are read")
-        return
-    try:
-        cells, odd = cells_of(name, file.read())
-        parsed = parse(cells)
-        claimed, unclear = claims(parsed, name, exercises)
-        notes = [*odd, *unclear]
-        work.dealt |= {name for name in claimed if _dealt(parsed, name)}
-        for exercise in claimed:
-            answer = rebuild(parsed, exercise, exercises[exercise].answer)
-            work.take(exercise, answer, (found.attempt, name))
-            notes += answer.problems
-    except (Unreadable, OSError) as error:
-        work.problems.append(f"{name}: {plain_text(error, 300)}")
-        return
-    except Exception as error:  # one student's bytes must not end the run for all
-        said = f"it can't be read ({type(error).__name__}: {plain_text(error, 200)})"
-        work.problems.append(f"{name}: {said}")
-        return
-    work.problems += [f"{name}: {note}" for note in dict.fromkeys(notes)]
+def _read(file: Found, found: Origin, student: str, work: _Work, reader: Reader) -> None:
+    """Add what one file answers, or each in an archive, to its student's work."""
     if found.late and "handed in late" not in work.problems:
         work.problems.append("handed in late")
+    for name, line in _lines(file, found, student, work, reader):
+        work.problems += [f"{name}: {note}" for note in line.get("notes", ())]
+        if "problem" in line:
+            work.problems.append(f"{name}: {plain_text(line['problem'], 300)}")
+        for exercise, made in line.get("answers", {}).items():
+            answer = Answer(made["source"], stub=made["stub"])
+            work.take(exercise, answer, (found.attempt, name))
+        work.dealt |= set(line.get("dealt", ()))
 
 
-def claims(
-    parsed: Parsed, file: str, exercises: Mapping[str, Exercise]
-) -> tuple[list[str], list[str]]:
-    """The exercises that a file answers, and what is unclear about that.
-
-    By the cells' metadata; where it was stripped, by the function's name, and among exercises that
-    ask for a function of the same name by the file's name or its check.
-    """
-    marked = dict.fromkeys(c.exercise for c in parsed.cells if c.exercise in exercises)
-    spoken = {exercises[name].answer for name in marked}
-    claimed, unclear = list(marked), []
-    by_function: dict[str, list[str]] = {}
-    for name, exercise in exercises.items():
-        if exercise.answer not in spoken and _attempted(parsed, exercise.answer):
-            by_function.setdefault(exercise.answer, []).append(name)
-    for function, names in by_function.items():
-        if len(names) > 1:
-            names = _likely(parsed, file, names) or names
-        if len(names) == 1:
-            claimed += names
-        else:
-            unclear.append(
-                f"{function} could answer {', '.join(names)}: name the file after the exercise"
-            )
-    return claimed, unclear
-
-
-def _dealt(parsed: Parsed, name: str) -> bool:
-    """Whether the file checks the exercise with constants that `course assign` wrote into it."""
-    begins = f".{name.split('/')[1]}.variant("
-    return any(begins in cell.source for cell in parsed.cells)
-
-
-def _attempted(parsed: Parsed, function: str) -> bool:
-    if parsed.defines(function):
-        return True
-    begins = re.compile(rf"^(async )?def {re.escape(function)}\b", re.MULTILINE)
-    return any(c.number in parsed.broken and begins.search(c.source) for c in parsed.cells)
-
-
-def _likely(parsed: Parsed, file: str, names: Iterable[str]) -> list[str]:
-    """Those whose topic is in the file's name, or whose check the file calls."""
-    topics = {name: name.split("/")[1] for name in names}
-    by_file = [name for name, topic in topics.items() if topic in file]
-    if by_file:
-        longest = max(len(topics[name]) for name in by_file)
-        return [name for name in by_file if len(topics[name]) == longest]
-    code = "\n".join(cell.source for cell in parsed.cells)
-    return [n for n, topic in topics.items() if re.search(rf"\.{topic}(\.variant)?\(", code)]
+def _lines(
+    file: Found, found: Origin, student: str, work: _Work, reader: Reader
+) -> Iterator[tuple[str, dict]]:
+    """Each file that is read, by name, and what was found in it."""
+    name = plain_text(found.file, 200)
+    if len(work.files) >= MANY:
+        yield name, {"problem": f"one file more than the {MANY} that are read"}
+    elif not file.path.lower().endswith(ARCHIVES):
+        work.files.append(name)
+        yield name, reader.file(student, file.file, name)
+    else:
+        for line in reader.archive(student, file.file, MANY - len(work.files)):
+            if "name" in line:
+                work.files.append(line["name"])
+                yield line["name"], line
+            for said in line.get("done", ()):
+                yield file.path, {"problem": said}
 
 
 def _people(
