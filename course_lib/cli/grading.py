@@ -127,12 +127,12 @@ def _grade(
 ) -> int:
     """Read, grade, report; the exit code."""
     from course_lib.checks import catalogue
-    from course_lib.grading import batch, judge
+    from course_lib.grading import batch
     from course_lib.grading.intake.roster import Roster, read_roster
     from course_lib.grading.intake.submission import read_class
+    from course_lib.grading.judges import Judges
     from course_lib.grading.reports.report import write_report
     from course_lib.grading.sandbox.bubblewrap import Limits
-    from course_lib.grading.sandbox.pool import Pool
     from course_lib.grading.sandbox.probe import require
 
     if not unsafe:
@@ -146,10 +146,10 @@ def _grade(
     with ExitStack() as stack:
         shown = stack.enter_context(bar(MofNCompleteColumn()))
         task = shown.add_task("grading", total=len(students))
-        pool = stack.enter_context(Pool(limits, sandboxed=not unsafe, ahead=1))
+        judges = stack.enter_context(Judges(secret, limits, sandboxed=not unsafe))
         outcome = batch.grade_class(
             [student.submission for student in students],
-            lambda one: judge.grade(one, secret, limits=limits, pool=pool),
+            judges.grade,
             key,
             out / "results",
             workers=workers,

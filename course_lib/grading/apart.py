@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 PACKAGES = Path(__file__).resolve().parents[2]  # where course_lib lies
+STARTING = 120.0  # seconds of its processor for `first`
 LOOK = 0.1  # seconds between two looks at its time and memory
 
 
@@ -54,19 +55,23 @@ class Apart:
         self.buffer, self.used = bytearray(), 0.0
 
     def send(self, request: dict) -> None:
-        """Ask. Starts the process where there is none; it is told `first` before anything else."""
+        """Ask. Starts the process where there is none, and tells it `first`, which it replies to.
+
+        Raises Failed where it doesn't start.
+        """
         if self.process is None or self.process.poll() is not None:
             self.end()
             self._start()
             if self.first is not None:
                 self._write(self.first)
+                self._started()
         self._write(request)
         self.used = self._cpu()
 
     def receive(self, cpu_seconds: float | None = None) -> dict:
         """The next line of its reply. Raises Lost, and Failed with what was raised over there.
 
-        cpu_seconds: less than the bounds allow, where less is left.
+        cpu_seconds: what it may take for this line, if not what the bounds say.
         """
         limit = self.bounds.cpu_seconds if cpu_seconds is None else cpu_seconds
         began = time.monotonic()
@@ -86,6 +91,9 @@ class Apart:
             found = part.find(b"\n")
             end = len(self.buffer) + found if found >= 0 else -1
             self.buffer += part
+            if len(self.buffer) > self.bounds.line_bytes:
+                self.end()
+                raise Lost(f"more than {self.bounds.line_bytes:,} bytes came of it")
         line, self.buffer = bytes(self.buffer[:end]), self.buffer[end + 1 :]
         self.used = self._cpu()
         try:
@@ -134,6 +142,13 @@ class Apart:
             env={**os.environ, "PYTHONPATH": paths, "PYTHONUTF8": "1"},
         )
 
+    def _started(self) -> None:
+        """Its word that it has started. Where there is none, that is no answer's fault."""
+        try:
+            self.receive(STARTING)
+        except Lost as lost:
+            raise Failed("Lost", f"the grader's own process did not start: {lost}") from None
+
     def _write(self, request: dict) -> None:
         """One that is dead can't be written to: `receive` says how it ended."""
         with contextlib.suppress(OSError, ValueError):
@@ -148,8 +163,6 @@ class Apart:
         return times.user + times.system
 
     def _excess(self, limit: float, waited: float) -> str:
-        if len(self.buffer) > self.bounds.line_bytes:
-            return f"more than {self.bounds.line_bytes:,} bytes came of it"
         if self._cpu() - self.used > limit or waited > self.bounds.wall_seconds:
             return f"it kept the grader busy for more than {min(limit, waited):.0f} s"
         with contextlib.suppress(psutil.Error):

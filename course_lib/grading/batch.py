@@ -20,8 +20,14 @@ from course_lib.checks.exercise import Exercise
 from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.outcome import Graded, Result, Submission
 
-JUDGE = "course_lib.grading.judge"
+JUDGE = "course_lib.grading.judges"
 FATAL = ("NoSandbox",)  # without a sandbox nobody can be graded: stop, and give no zeros
+# How an answer ends by itself, whoever is graded beside it…
+JUDGED = ("passed", "partly", "wrong", "not attempted", "no function", "forbidden", "too long")
+JUDGED += ("did not load", "not graded")
+# …unless it says that the machine gave it too little.
+WANTS = ("MemoryError", "can't start new thread", "can't allocate memory", "[Errno 11]")
+WANTS += ("[Errno 12]", "[Errno 28]")
 Grade = Callable[[Submission], Result]
 Progress = Callable[[int, int, str], None]
 
@@ -82,8 +88,8 @@ def grade_class(
 
     At Ctrl-C the submissions that are being graded are finished, and no other is begun. Where the
     judge itself fails, that student's result says so, for somebody to look at; it isn't kept, so
-    that the next run tries again. Who ran out of time beside a neighbour that misbehaved is graded
-    once more at the end, alone, and the better result counts.
+    that the next run tries again. Who ran out of time, memory or threads beside a neighbour that
+    misbehaved is graded once more at the end, alone, and the better result counts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_digest: dict[str, list[Submission]] = {}
@@ -100,7 +106,7 @@ def grade_class(
         began = time.monotonic()
         result = grade(one)
         spans[digest] = (began, time.monotonic())
-        if workers == 1 or not _late(result):  # a late one is kept when it's known to be its own
+        if workers == 1 or not _starved(result):  # kept when it's known to be its own doing
             _save(folder, digest, result)
         return result
 
@@ -108,9 +114,11 @@ def grade_class(
     interrupted = False
     try:
         _gather(running, done, by_digest, progress)
-        for digest in [d for d in spans if workers > 1 and _late(done[d])]:
+        for digest in [d for d in spans if workers > 1 and _starved(done[d])]:
             if _disturbed(digest, done, spans):
-                done[digest] = max(done[digest], grade(todo[digest]), key=lambda r: r.points)
+                progress(len(done), len(by_digest), f"{todo[digest].student} again, alone")
+                alone = _settled(pool.submit(grade, todo[digest]))
+                done[digest] = max(done[digest], alone, key=lambda r: r.points)
             _save(folder, digest, done[digest])
     except KeyboardInterrupt:
         interrupted = True
@@ -131,8 +139,11 @@ def grade_class(
     return Outcome(results=results, graded=len(done) - before, kept=before, interrupted=interrupted)
 
 
-def _late(result: Result) -> bool:
-    return any(one.status == "out of time" for one in result.graded)
+def _starved(result: Result) -> bool:
+    """Whether an answer ended for want of what neighbours share: time, memory, processes."""
+    return any(
+        one.status not in JUDGED or any(want in one.said for want in WANTS) for one in result.graded
+    )
 
 
 def _disturbed(
@@ -147,7 +158,7 @@ def _disturbed(
 
 
 def _misbehaved(result: Result) -> bool:
-    return any(one.review or one.status == "out of time" for one in result.graded)
+    return any(one.review or one.status not in JUDGED for one in result.graded)
 
 
 def _gather(

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,8 @@ from course_lib.grading.screen import (
 SEEDS = 3
 LONGEST = 5  # times the limit: when a check whose own threads wait for each other is given up
 MAX_SOURCE = 200_000  # characters of one answer
+SENT, MAX_SENT = ("said", "frames"), 2_000  # of an error: its texts, and their characters
+EXAMINING = "examining an answer"  # the name of a thread
 SUSPECT = (
     "ended the worker",
     "ended by ",
@@ -61,7 +63,27 @@ def grade(
     had, ValueError for an unknown exercise or constant.
     """
     known, began = exercises if exercises is not None else catalogue(), time.monotonic()
-    graded = []
+
+    def worker() -> contextlib.AbstractContextManager[Worker]:
+        return pool.worker() if pool else Worker(limits, sandboxed=sandboxed)
+
+    return Result(
+        student=submission.student,
+        digest="",
+        graded=tuple(each(submission, secret, known, worker)),
+        problems=submission.problems,
+        seconds=time.monotonic() - began,
+        sandboxed=pool.sandboxed if pool else sandboxed,
+    )
+
+
+def each(
+    submission: Submission,
+    secret: bytes | int | str,
+    known: Mapping[str, Exercise],
+    start: Callable[[], contextlib.AbstractContextManager[Worker]],
+) -> Iterator[Graded]:
+    """Answer after answer, as they are graded. start: gives the worker, where one is needed."""
     with contextlib.ExitStack() as stack:
         worker: Worker | None = None
         for name, source in submission.answers.items():
@@ -71,18 +93,9 @@ def grade(
             outcome = _without_running(exercise, source)
             if outcome is None:
                 if worker is None:
-                    started = pool.worker() if pool else Worker(limits, sandboxed=sandboxed)
-                    worker = stack.enter_context(started)
+                    worker = stack.enter_context(start())
                 outcome = grade_answer(exercise, source, secret, worker)
-            graded.append(outcome)
-    return Result(
-        student=submission.student,
-        digest="",
-        graded=tuple(graded),
-        problems=submission.problems,
-        seconds=time.monotonic() - began,
-        sandboxed=pool.sandboxed if pool else sandboxed,
-    )
+            yield outcome
 
 
 def seeds_for(secret: bytes | int | str, exercise: str, source: str) -> list[int]:
@@ -161,7 +174,8 @@ def _loaded(word: Mapping[str, Any], exercise: Exercise) -> tuple[str, str]:
     if word.get("status") == "no function":
         return "no function", f"There is no function called `{exercise.answer}`."
     error = word.get("error") if isinstance(word.get("error"), dict) else {}
-    text = f"It raised {error.get('said', 'something')}\n{error.get('frames', '')}"
+    said, frames = (error.get(k) if isinstance(error.get(k), str) else "" for k in SENT)
+    text = f"It raised {said[:MAX_SENT] or 'something'}\n{frames[-MAX_SENT:]}"
     return "did not load", without_values_in_error(clean(text).rstrip())
 
 
@@ -178,7 +192,7 @@ def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | in
         except BaseException as error:  # Ended, or a check that met what it can't judge
             found.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name=EXAMINING, daemon=True)
     thread.start()
     while not found:
         thread.join(0.2)
@@ -194,6 +208,11 @@ def _examined(exercise: Exercise, remote: Remote, seed: int, seconds: float | in
     if isinstance(found[0], Ended):
         raise found[0]
     raise Ended(f"not gradable: {type(found[0]).__name__}: {clean(str(found[0]))[:200]}")
+
+
+def still_examining() -> bool:
+    """Whether a check that was given up on still runs, and would slow the next answer."""
+    return any(thread.name == EXAMINING for thread in threading.enumerate())
 
 
 def _false_on_error(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -1,8 +1,10 @@
 """What the tests of the grader share: a small exercise, a worker in the sandbox, a listener."""
 
 import os
+import re
 import socket
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +45,19 @@ DOUBLE = Exercise(
     reference=lambda x: 2 * x,
     mistakes={"You add 2: multiply.": lambda x: x + 2, "You squared it.": lambda x: x**2},
 )
+
+
+def _held(got, want):
+    """Stands for a comparison that a value could hold busy, in C code that lets nobody else run."""
+    if got.numel() and got.flatten()[0] == 12345:
+        re.match("(a|a)*b", "a" * 60)
+    return bool(torch.equal(got, want))
+
+
+def exercises():
+    """For judges in processes of their own, which look them up by this function's name."""
+    held = replace(DOUBLE, name="test/held", compare=_held)
+    return {DOUBLE.name: DOUBLE, held.name: held}
 
 
 @pytest.fixture(scope="session")

@@ -83,9 +83,9 @@ def test_where_isolation_is_missing_it_refuses(handed_in, tmp_path, monkeypatch)
 SLOW = """
 import pathlib, sys, time
 from course_lib.cli.main import app
-from course_lib.grading import judge
+from course_lib.grading.judges import Judges
 
-go, whole, calls = pathlib.Path(sys.argv[1]), judge.grade, []
+go, whole, calls = pathlib.Path(sys.argv[1]), Judges.grade, []
 
 def grade(*given, **more):
     calls.append(given)
@@ -93,7 +93,7 @@ def grade(*given, **more):
         time.sleep(0.02)
     return whole(*given, **more)
 
-judge.grade = grade
+Judges.grade = grade
 app(sys.argv[2:])
 """
 

@@ -41,7 +41,9 @@ class Reader:
 
     def unpack(self, path: Path, into: Path, ends: tuple[str, ...]) -> dict:
         """{"files": name -> number in the folder, "skipped": name -> why}, or {"refused": why}."""
-        large = Apart(self.apart.module, Bounds(**{**vars(BOUNDS), "wall_seconds": 7_200.0}))
+        large = Apart(
+            self.apart.module, Bounds(**{**vars(BOUNDS), "wall_seconds": 7_200.0}), first={}
+        )
         request = {"class": str(path), "into": str(into), "ends": list(ends)}
         try:
             return large.ask(request, CLASS_SECONDS)
@@ -82,6 +84,6 @@ class Reader:
 @cache
 def _shared() -> Apart:
     """The process for all readers of this one: started at the first file, ended at the exit."""
-    made = Apart("course_lib.grading.intake.reading", BOUNDS)
+    made = Apart("course_lib.grading.intake.reading", BOUNDS, first={})
     atexit.register(made.end)
     return made

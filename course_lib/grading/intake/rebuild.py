@@ -45,6 +45,11 @@ class Parsed:
         """The statements that bind a name at the top level, in order."""
         return [s for s in self.statements if name in s.binds]
 
+    def spells(self, name: str) -> list[int]:
+        """The cells that define a function of that name, and can't be read as Python."""
+        begins = re.compile(rf"^[ \t]*(?:async )?def {re.escape(name)}\b", re.MULTILINE)
+        return [c.number for c in self.cells if c.number in self.broken and begins.search(c.source)]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -83,8 +88,8 @@ def rebuild(parsed: Parsed, exercise: str, function: str) -> Answer:
     problems: list[str] = []
     if len(named) > 1:
         problems.append(f"{len(named)} cells are marked as the answer: the last definition counts")
-    raw = [n for n in named if n in parsed.broken]
     made = parsed.defines(function)
+    raw = [n for n in named if n in parsed.broken] or parsed.spells(function)
     if raw and not [s for s in made if not s.stub]:
         cell = next(c for c in parsed.cells if c.number == raw[-1])
         return Answer(without_magics(cell.source)[0], (*problems, _said(parsed, raw[-1])))

@@ -18,7 +18,7 @@ from course_lib.checks.exercise import Exercise
 from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.roster import Roster, read_roster
 from course_lib.grading.intake.submission import read_class
-from course_lib.grading.judge import grade
+from course_lib.grading.judges import grade_alone
 from course_lib.grading.outcome import Graded, Result
 from course_lib.grading.reports.pages import STAMP
 
@@ -131,7 +131,7 @@ def _graded(root: Path, settings: dict, exercises: Mapping[str, Exercise]) -> di
     )
     students, _ = read_class(root / "submission", exercises, alone, wanted, alone="submission")
     secret = bytes.fromhex(settings["secret"])
-    result = grade(students[0].submission, secret, sandboxed=settings["sandboxed"])
+    result = grade_alone(students[0].submission, secret, sandboxed=settings["sandboxed"])
     return results_json(result, exercises)
 
 

@@ -16,6 +16,8 @@ from course_lib.grading.sandbox.pool import Worker
 from course_lib.grading.sandbox.session import Ended, Session
 
 MAX_ASKS = 10_000  # of one call
+MAX_FRAMES = 2_000  # characters of a traceback
+MAX_MESSAGE = serialize.MAX_MESSAGE + 200  # the class's name is before it
 
 
 class AnswerError(Exception):
@@ -126,9 +128,8 @@ def _raised(data: Any) -> Exception:
     """What the answer raised. `remote_traceback`: its text, without frames of the judge's."""
     error = serialize.decode_error(data, AnswerError)
     frames = data.get("frames")
-    error.remote_traceback = (
-        f"It raised {data['said']}\n{frames if isinstance(frames, str) else ''}".rstrip()
-    )
+    frames = frames[-MAX_FRAMES:] if isinstance(frames, str) else ""
+    error.remote_traceback = f"It raised {data['said'][:MAX_MESSAGE]}\n{frames}".rstrip()
     return error
 
 

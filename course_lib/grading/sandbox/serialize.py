@@ -293,7 +293,8 @@ def decode_error(data: Any, other: type[Exception]) -> Exception:
     kind = getattr(builtins, str(data.get("type")), None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
-            return kind(*decode(data.get("arguments")))
+            error = kind(*decode(data.get("arguments")))
+            return error if len(str(error)) <= MAX_MESSAGE else other(said)
         except Exception:  # arguments that this class doesn't take, or that may not cross
-            return other(said)
-    return other(said)
+            pass
+    return other(said[: MAX_MESSAGE + 200])

@@ -14,7 +14,7 @@ STATUSES = (
     "ended the worker",
     "sent no JSON",
 )
-MAX_PARTS = 1_000_000  # of a line's JSON: more would cost the judge its memory
+MAX_PARTS = 1_000_000  # of the JSON that waits to be read: more would cost the judge its memory
 
 
 class Ended(SystemExit):
@@ -33,7 +33,7 @@ class Session:
         self.ended: str | None = None
         self.loading: queue.SimpleQueue = queue.SimpleQueue()
         self.inboxes: dict[int, queue.SimpleQueue] = {}
-        self.total = 0
+        self.total = self.unread = 0  # bytes of all lines; parts of the messages in the boxes
         self.lock, self.over = threading.Lock(), threading.Event()
 
     def inbox(self, number: int) -> queue.SimpleQueue:
@@ -53,7 +53,9 @@ class Session:
             self._clock(-1)
         if message is None:
             raise Ended(self.ended)
-        return message
+        with self.lock:
+            self.unread -= message[1]
+        return message[0]
 
     def _clock(self, step: int) -> float:
         """A caller begins (+1) or stops (-1) to wait. Returns the seconds that are left."""
@@ -73,12 +75,15 @@ class Session:
 
     def take(self, line: bytes) -> None:
         """A line that the answer sent."""
-        if sum(line.count(mark) for mark in (b"[", b"{", b",")) > MAX_PARTS:
+        parts = sum(line.count(mark) for mark in (b"[", b"{", b","))
+        with self.lock:
+            self.unread += parts
+        if self.unread > MAX_PARTS:
             return self.end("too much output")
         try:
             message = dict(json.loads(line))
             box = self.loading if "status" in message else self.inboxes[message["call"]]
         except (ValueError, RecursionError, TypeError, KeyError):
             return self.end("sent no JSON")
-        box.put(message)
+        box.put((message, parts))
         return None

@@ -8,17 +8,17 @@ from pathlib import Path
 from course_lib.artifacts import Progress
 from course_lib.checks import catalogue
 from course_lib.experiments import experiment
-from course_lib.grading import batch, judge
+from course_lib.grading import batch
 from course_lib.grading.demo import NAMES, WRONG_UNTIL, login, write_class
 from course_lib.grading.demo_answers import ATTENTION, FUNCTIONS, HOSTILE
 from course_lib.grading.intake.roster import read_roster
 from course_lib.grading.intake.submission import read_class
+from course_lib.grading.judges import Judges
 from course_lib.grading.outcome import Result
 from course_lib.grading.reports import tally
 from course_lib.grading.reports.lms import status_of
 from course_lib.grading.reports.report import write_report
 from course_lib.grading.sandbox.bubblewrap import Limits
-from course_lib.grading.sandbox.pool import Pool
 from course_lib.grading.sandbox.probe import require
 
 
@@ -40,10 +40,10 @@ def run(config: DemoConfig, work: Path, progress: Progress) -> dict:
     students, wanted = read_class(submissions, exercises, read_roster(assignment))
     read = time.monotonic() - began
     key = batch.Key(secret=secret, exercises=exercises, limits=limits)
-    with Pool(limits, ahead=1) as pool:
+    with Judges(secret, limits) as judges:
         outcome = batch.grade_class(
             [s.submission for s in students],
-            lambda one: judge.grade(one, secret, limits=limits, pool=pool),
+            judges.grade,
             key,
             work / "results",
             workers=config.workers,
