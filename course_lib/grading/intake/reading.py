@@ -8,8 +8,8 @@
 Nothing in any of it is run. `reader.py` asks; its limits are those of `apart.py`.
 """
 
+import contextlib
 import re
-import resource
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -171,6 +171,14 @@ def _likely(parsed: Parsed, file: str, names: Iterable[str]) -> list[str]:
     return [n for n, topic in topics.items() if re.search(rf"\.{topic}(\.variant)?\(", code)]
 
 
+def limit_memory() -> None:
+    """What the system itself enforces, where it can; `apart` looks at it in any case."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit_memory()
     apart.serve(answer)
