@@ -1,6 +1,6 @@
 """The store of what chapters build: each artifact is built once and checked on every load.
 
-An artifact is a folder of safetensors and JSON files with a ``manifest.json``. Its key is a hash
+An artifact is a folder of safetensors, GGUF and JSON files with a ``manifest.json``. Its key is a hash
 of the recipe's name, config and code (less comments and docstrings) and of its parents' keys: any
 change upstream gives another key. A build writes into a temporary folder, which is renamed
 when all of it is there, so that nobody reads half an artifact. What a build has done before it was
@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from course_lib import imports, measure, runtime
 
-ALLOWED = {".safetensors", ".json", ".jsonl"}
+ALLOWED = {".safetensors", ".gguf", ".json", ".jsonl"}
 Progress = Callable[[float, str], None]
 
 

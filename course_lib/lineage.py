@@ -3,6 +3,9 @@
 corpus → tokenizer → base → sft → aligned → quantized. Each stage is a recipe in its own chapter's
 package; here they are joined, and sized by the profile. ``model("sft")`` builds what is missing,
 once, and gives the weights.
+
+Beside it stands a guest, `published`: a model that others trained. It is fetched at set-up and
+never later; where it couldn't be, ``published()`` is None.
 """
 
 from functools import cache
@@ -13,6 +16,8 @@ from tqdm import tqdm
 from course_lib import artifacts, profile, runtime
 from course_lib.alignment.recipe import AlignedConfig, build_aligned
 from course_lib.architecture.decoder import Decoder, load_model
+from course_lib.architecture.families.download import FileConfig, fetch_file
+from course_lib.architecture.families.published import PublishedConfig, build_published
 from course_lib.artifacts import Artifact, Recipe
 from course_lib.data.recipe import (
     CorpusConfig,
@@ -33,6 +38,9 @@ from course_lib.world.twins import Seen
 
 STAGES = ("corpus", "tokenizer", "base", "sft", "aligned", "quantized")
 MODELS = ("base", "sft", "aligned", "quantized")
+PUBLISHED_MISSING = (
+    "SmolLM2-135M-Instruct isn't on this machine: `course build published` fetches it (93 MB, once)"
+)
 
 
 @cache
@@ -102,7 +110,13 @@ def recipe(name: str) -> Recipe:
 
 
 def artifact_key(name: str) -> str:
-    """The content hash that the stage has under the present profile and code."""
+    """The content hash that the stage has under the present profile and code.
+
+    `published` has one too, which also says whether it is there: pages differ with it.
+    """
+    if name == "published":
+        file, folder = published_recipes()
+        return folder.key if artifacts.folder(file).is_dir() else "missing"
     return recipe(name).key
 
 
@@ -144,6 +158,31 @@ def seen() -> Seen:
 def tokenizer() -> Tokenizer:
     """The course's tokenizer."""
     return Tokenizer.load(artifact("tokenizer").path / "tokenizer.json")
+
+
+@cache
+def published_recipes() -> tuple[Recipe, Recipe]:
+    """The published model: the file as it was fetched, and the folder that is made of it."""
+    file = Recipe(name="published_file", build=fetch_file, config=FileConfig())
+    folder = Recipe(
+        name="published", build=build_published, config=PublishedConfig(), parents=(file,)
+    )
+    return file, folder
+
+
+def published() -> Path | None:
+    """The folder of the published model; None where its file was never fetched.
+
+    It asks nothing of the network: what our code makes of the file is made anew where it changed.
+    """
+    file, folder = published_recipes()
+    return artifacts.ensure(folder).path if artifacts.folder(file).is_dir() else None
+
+
+def published_file() -> Path | None:
+    """The GGUF file that `published` is made of, or None."""
+    found = artifacts.load(published_recipes()[0])
+    return None if found is None else found.path / "model.gguf"
 
 
 def model(name: str, seed: int = 0) -> Decoder:

@@ -50,6 +50,8 @@ def stages_in(code: str) -> set[str]:
     """The stages of the lineage that a page's code asks for; all of them where that isn't plain."""
     found: set[str] = set()
     known = {"tokenizer": {"tokenizer"}, "corpus": {"corpus"}, "world": {"corpus"}}
+    known |= dict.fromkeys(("published", "published_file"), {"published"})
+    known["PUBLISHED_MISSING"] = {"published"}
     named: dict[int, set[str]] = {}
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and node.args and _is_lineage(node.func):

@@ -98,4 +98,8 @@ install -r requirements.lock ||
 install --no-deps --no-build-isolation --editable . ||
     fail "the course's own package could not be installed" "read pip's last lines above"
 echo "$want" >$STAMP
+# The published model, which pages set beside ours. Without it every page shows recorded figures.
+COURSE_HOME=${COURSE_HOME:-$PWD/.course} $VENV/bin/python -m course_lib.cli build published >>$LOG 2>&1 ||
+    echo "setup: SmolLM2-135M-Instruct could not be fetched; pages show recorded figures in its place" \
+        "(later: $VENV/bin/course build published)"
 echo "setup: $VENV is ready"

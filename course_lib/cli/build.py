@@ -14,14 +14,22 @@ def add(app: typer.Typer) -> None:
     app.command()(artifacts)
 
 
-def build(name: Annotated[str, typer.Argument(help="a stage of the lineage, or all")] = "all"):
-    """Build a stage of the lineage and all that it needs; what is there already is kept."""
+def build(name: Annotated[str, typer.Argument(help="a stage, all, or published")] = "all"):
+    """Build a stage of the lineage and all that it needs; what is there already is kept.
+
+    published: fetches SmolLM2-135M-Instruct by pip (93 MB), which no stage needs.
+    """
     from course_lib import lineage
     from course_lib.artifacts import ensure
 
-    wanted = lineage.STAGES if name == "all" else (lineage.recipe(name).name,)
+    if name == "published":
+        wanted = lineage.published_recipes()
+    else:
+        stages = lineage.STAGES if name == "all" else (name,)
+        wanted = [lineage.recipe(stage) for stage in stages]
     with bar() as progress:
-        for stage in wanted:
+        for recipe in wanted:
+            stage = recipe.name
             task = progress.add_task(stage, total=1.0)
 
             def report(fraction: float, text: str, task=task) -> None:
@@ -29,7 +37,7 @@ def build(name: Annotated[str, typer.Argument(help="a stage of the lineage, or a
                 if not console.is_terminal:
                     console.print(f"{text} ({fraction:.0%})")
 
-            done = ensure(lineage.recipe(stage), report)
+            done = ensure(recipe, report)
             text = f"{stage}: {done.manifest['wall_seconds']:.0f} s to build"
             progress.update(task, completed=1.0, description=text)
 
@@ -40,15 +48,16 @@ def artifacts():
     from course_lib.artifacts import Damaged, load
 
     table = Table("stage", "key", "MB", "built in", "parents", "figures")
-    for name in lineage.STAGES:
-        wanted = lineage.recipe(name)
+    stages = [lineage.recipe(name) for name in lineage.STAGES]
+    for wanted in [*stages, *lineage.published_recipes()]:
+        name = wanted.name
         try:
             found = load(wanted)
         except Damaged as damage:
             table.add_row(name, wanted.key[:8], "damaged", "", "", str(damage))
             continue
         if found is None:
-            table.add_row(name, wanted.key[:8], "not built", "", "", f"course build {name}")
+            table.add_row(name, wanted.key[:8], "not built", "", "", f"course build {name.removesuffix('_file')}")
             continue
         figures = ", ".join(f"{key} {value:.4g}" for key, value in found.figures.items())
         parents = ", ".join(found.manifest["parents"])
