@@ -1,8 +1,8 @@
 """The store of what chapters build: each artifact is built once and checked on every load.
 
-An artifact is a folder of safetensors, GGUF and JSON files with a ``manifest.json``. Its key is a hash
-of the recipe's name, config and code (less comments and docstrings) and of its parents' keys: any
-change upstream gives another key. A build writes into a temporary folder, which is renamed
+An artifact is a folder of safetensors, GGUF and JSON files with a ``manifest.json``. Its key is a
+hash of the recipe's name, config and code (less comments and docstrings) and of its parents' keys:
+any change upstream gives another key. A build writes into a temporary folder, which is renamed
 when all of it is there, so that nobody reads half an artifact. What a build has done before it was
 killed stays in the recipe's work folder, and the next build goes on from there.
 """

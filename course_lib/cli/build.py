@@ -57,7 +57,14 @@ def artifacts():
             table.add_row(name, wanted.key[:8], "damaged", "", "", str(damage))
             continue
         if found is None:
-            table.add_row(name, wanted.key[:8], "not built", "", "", f"course build {name.removesuffix('_file')}")
+            table.add_row(
+                name,
+                wanted.key[:8],
+                "not built",
+                "",
+                "",
+                f"course build {name.removesuffix('_file')}",
+            )
             continue
         figures = ", ".join(f"{key} {value:.4g}" for key, value in found.figures.items())
         parents = ", ".join(found.manifest["parents"])

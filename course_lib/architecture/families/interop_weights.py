@@ -3,6 +3,7 @@
 A `Link` joins the tensors of one part: the same numbers, cut, transposed, stacked or reordered.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from course_lib.architecture.families.presets import family_of
 from course_lib.architecture.positions import half_split_permutation
 
 Tensors = list[Tensor]
+# What old files keep beside the weights, and every class makes anew.
+_DERIVED = re.compile(r"\.(attn\.bias|attn\.masked_bias|rotary_emb\.inv_freq)$")
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,23 @@ def their_weights(model: Decoder) -> dict[str, Tensor]:
 
 
 def our_weights(theirs: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """Their weights under our names."""
+    """Their weights under our names.
+
+    Raises ValueError for tensors that are missing, or that the family doesn't have.
+    """
     ours: dict[str, Tensor] = {}
-    for link in _links(config):
+    links = list(_links(config))
+    known = {name for link in links for name in link.theirs}
+    missing = sorted(known - theirs.keys())
+    unknown = sorted(name for name in theirs.keys() - known if not _DERIVED.search(name))
+    if config.tied and "lm_head.weight" in unknown:
+        unknown.remove("lm_head.weight")  # the embedding once more
+    if missing or unknown:
+        family = family_of(config)
+        raise ValueError(
+            f"no {family} of these sizes: tensors missing {missing[:3]}, too many {unknown[:3]}"
+        )
+    for link in links:
         tensors = link.back([theirs[name] for name in link.theirs])
         ours.update(zip(link.ours, tensors, strict=True))
     return {name: weight.detach().clone().contiguous() for name, weight in ours.items()}

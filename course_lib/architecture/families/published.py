@@ -42,4 +42,4 @@ def build_published(
         ("tokenizer_config.json", tokenizer_config(file)),
     ):
         (out / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    return {"parameters": sum(weight.numel() for weight in model.parameters())}
+    return {"parameters": float(sum(weight.numel() for weight in model.parameters()))}
