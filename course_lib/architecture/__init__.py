@@ -1,5 +1,8 @@
 """The decoder: its mathematics, the model, sampling, accounting, and the bridge to transformers.
 
+Pages and their code:
+    published: families.download, families.folders, families.gguf, families.gguf_llama, families.published
+
 Shared:
     config: the sizes and choices of a decoder
     ops: the mathematics of one layer, as pure functions
