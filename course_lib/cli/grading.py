@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,9 @@ def grade(
     secret_file: Annotated[
         Path | None, typer.Option(help="what hidden inputs are made from; kept for you if left out")
     ] = None,
-    title: Annotated[str, typer.Option(help="the assignment's column in Canvas")] = "Exercises",
+    title: Annotated[
+        str, typer.Option(help="the assignment's title, and column in Canvas")
+    ] = "Exercises",
     unsafe_no_sandbox: Annotated[
         bool,
         typer.Option(
@@ -155,14 +158,15 @@ def _grade(
             workers=workers,
             progress=lambda done, total, text: _tell(shown, task, done, total, text),
         )
-    write_report(out, students, outcome, wanted, exercises, title)
+    today = datetime.now().astimezone().date()
+    write_report(out, students, outcome, wanted, exercises, title, today.isoformat())
     return _close(out, students, outcome, unsafe)
 
 
 def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:
     """Say what was done, and where it is."""
     if unsafe:
-        from course_lib.grading.reports.pages import STAMP
+        from course_lib.grading.reports.words import STAMP
 
         console.print(STAMP, style="red")
     done = f"{len(outcome.results)} of {len(students)} students"

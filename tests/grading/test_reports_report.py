@@ -1,6 +1,10 @@
 """The pages of a report: what they say, and that nothing of a student's gets through as markup."""
 
+import base64
+import hashlib
 import json
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,12 +16,15 @@ from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.roster import Person
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Graded, Result, Submission
-from course_lib.grading.reports import pages, tally
+from course_lib.grading.reports import pages, sorting, tally
 from course_lib.grading.reports.markup import Safe, joined, tag
 from course_lib.grading.reports.report import slug, write_report
+from course_lib.grading.reports.summary import Class, summary
+from course_lib.grading.reports.words import counts_nothing
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[32m\u202e\"'></pre>"
 NAMES = ("data/add", "data/double")
+CODE = "x = 1\n" * 100 + f"s = [{EVIL}]"
 
 
 def exercise(name):
@@ -69,8 +76,8 @@ class Tags(HTMLParser):
 def written(tmp_path):
     class_ = [
         Student(
-            Submission(student=name, files=("add.ipynb",), answers={NAMES[0]: "x = 1\n" * 100}),
-            Person(student=name),
+            Submission(student=name, files=("add.ipynb",), answers={NAMES[0]: CODE}),
+            Person(student=name, row={"name": "Ann Lee <i>"} if name == "ann" else {}),
         )
         for name in (EVIL, "ann", "../../etc/passwd", "waiting")
     ]
@@ -80,7 +87,7 @@ def written(tmp_path):
         "../../etc/passwd": result("../../etc/passwd", 0.0, 5.0),
     }
     outcome = Outcome(results=results, graded=3, kept=0, interrupted=True)
-    write_report(tmp_path / "out", class_, outcome, NAMES, EXERCISES)
+    write_report(tmp_path / "out", class_, outcome, NAMES, EXERCISES, "Week 1 <b>", "2026-10-05")
     return tmp_path / "out"
 
 
@@ -97,11 +104,93 @@ def test_no_page_lets_a_students_markup_through(written):
     for path in written.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         found = Tags(text)
-        assert not found.names & {"script", "img", "iframe", "b"}, path
+        scripts = text.count("<script")
+        assert scripts == (path.name == "summary.html"), "the report's own, in one page alone"
+        assert not found.names & {"img", "iframe", "b", "i"}, path
         assert not [a for a in found.attributes if a.startswith("on")]
         assert "\x1b" not in text and "\u202e" not in text
         assert "default-src 'none'" in text and "http" not in text.replace("http-equiv", "")
         assert 'name="viewport"' in text and "prefers-color-scheme" in text
+
+
+def test_only_the_reports_own_script_may_run(written):
+    text = (written / "summary.html").read_text(encoding="utf-8")
+    (script,) = [part.split("</script>")[0] for part in text.split("<script>")[1:]]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src " in text
+    assert f"script-src 'sha256-{digest}'\">" in text and script == sorting.SCRIPT
+    for reaching in ("fetch", "import", "XMLHttp", "innerHTML", "eval", "Function"):
+        assert reaching not in script
+
+
+def test_titles_dates_and_names_stand_in_every_page(written):
+    feedback = Tags((written / "feedback" / "ann.html").read_text(encoding="utf-8")).text
+    assert "Ann Lee <i> (ann)" in feedback and "Week 1 <b> · graded 2026-10-05" in feedback
+    assert "waiting" not in feedback
+    text = Tags((written / "summary.html").read_text(encoding="utf-8")).text
+    assert "Week 1 <b> · graded 2026-10-05" in text and "Ann Lee <i>ann20" in text
+
+
+def test_feedback_holds_the_code_as_it_was_graded(written):
+    text = (written / "feedback" / "ann.html").read_text(encoding="utf-8")
+    assert text.count("<details>") == 1, "of one answer; the other wasn't given"
+    shown = Tags(text).text
+    assert "   1  x = 1\n   2  x = 1\n" in shown and " 101  s = [<script>" in shown
+    assert "<script>" not in text
+
+
+def test_long_code_is_cut_and_says_so():
+    shown = Tags(pages.code("a\n\n\n\nb\n" + "c\n" * 600 + "d" * 1_000)).text
+    assert "   1  a\n   2\n   5  b" in shown and "… and 6 more lines" in shown
+    assert "(cut)" in Tags(pages.code("d" * 1_000)).text
+
+
+def test_feedback_says_why_edges_count_nothing():
+    tests = ((False, "two numbers"), (True, "none"), (True, "all masked"))
+    wrong = graded("data/add", 0.0, "wrong", tests=tests)
+    one = Result(student="ann", digest="", graded=(wrong,))
+    text = Tags(pages.feedback(one, EXERCISES)).text
+    assert "2 tests hold and count 0 so far. What holds are edges" in text
+    assert "✓ none · an edge, counts 0" in text and "✗ two numbers✓" in text
+    partly = graded("data/add", 3.33, "partly", tests=tests)
+    text = Tags(pages.feedback(Result(student="a", digest="", graded=(partly,)), EXERCISES)).text
+    assert "counts 0" not in text and "3.33 of 10 points" in text
+    assert not counts_nothing(graded("data/add", 0.0, "wrong", tests=((False, "two"),)))
+
+
+PAGE = """
+const given = JSON.parse(process.argv[1]);
+const out = {
+  up: given.texts && sorted(given.texts, false).map(i => given.texts[i]),
+  down: given.texts && sorted(given.texts, true).map(i => given.texts[i]),
+  held: given.filter && given.filter[0].map(text => holds(text, given.filter[1])),
+};
+console.log(JSON.stringify(out));
+"""
+
+
+def _in_node(**given):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node to run the page's script with")
+    command = [node, "-e", sorting.SCRIPT + PAGE, json.dumps(given)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
+def test_columns_sort_numbers_by_size_and_texts_as_people_do():
+    out = _in_node(texts=["10", "9.5", "", "0", "100"])
+    assert out["up"] == ["0", "9.5", "10", "100", ""]
+    assert out["down"] == ["100", "10", "9.5", "0", ""], "who has none stays last"
+    out = _in_node(texts=["zoë", "Ann 10", "ann 2", "Émile"])
+    assert out["up"] == ["ann 2", "Ann 10", "Émile", "zoë"]
+
+
+def test_rows_are_shown_that_hold_every_word_and_none_with_a_minus():
+    rows = ["Ann Lee al 10 passed", "Bob Roy br 3 wrong", "-7 late"]
+    assert _in_node(filter=[rows, "  ANN passed"])["held"] == [True, False, False]
+    assert _in_node(filter=[rows, "-passed"])["held"] == [False, True, True]
+    assert _in_node(filter=[rows, " - "])["held"] == [True, True, True]
 
 
 def test_feedback_says_points_tests_and_the_mistake(written):
@@ -116,7 +205,7 @@ def test_the_summary_says_who_is_to_be_looked_at(written):
     assert "1 not graded yet" in text
     assert "3 graded · mean 58% · median 50%" in text
     assert "2data/addYou forgot <b>one</b>." in text
-    assert "the same text as ann, ../../etc/passwd, waiting" in text
+    assert "the same text as Ann Lee <i> (ann), ../../etc/passwd, waiting" in text
 
 
 def test_gradescope_reads_its_own_form(written):
@@ -129,11 +218,13 @@ def test_gradescope_reads_its_own_form(written):
 def test_a_grade_without_a_sandbox_says_so_on_every_page():
     unsafe = result("ann", 10.0, 10.0, sandboxed=False)
     assert "WITHOUT a sandbox" in pages.feedback(unsafe, EXERCISES)
-    assert "WITHOUT a sandbox" in pages.summary([unsafe], NAMES, {}, {})
+    ann = Student(Submission(student="ann"), Person(student="ann"))
+    of = Class(students=[ann], results={"ann": unsafe}, exercises=NAMES)
+    assert "WITHOUT a sandbox" in summary(of)
 
 
 def test_a_class_of_nobody_has_a_summary():
-    assert "Nobody." in pages.summary([], NAMES, {}, {})
+    assert "Nobody." in summary(Class(students=[], results={}, exercises=NAMES))
 
 
 def test_text_is_escaped_unless_it_was_made_here():

@@ -20,7 +20,7 @@ from course_lib.grading.intake.roster import Roster, read_roster
 from course_lib.grading.intake.submission import read_class
 from course_lib.grading.judges import grade_alone
 from course_lib.grading.outcome import Graded, Result
-from course_lib.grading.reports.pages import STAMP
+from course_lib.grading.reports.words import STAMP, counts_nothing
 
 SETUP = """\
 #!/usr/bin/env bash
@@ -60,7 +60,7 @@ def results_json(result: Result, exercises: Mapping[str, Exercise]) -> dict:
 def _test(one: Graded, exercises: Mapping[str, Exercise]) -> dict:
     title = exercises[one.exercise].title if one.exercise in exercises else one.exercise
     lines = [f"{'✓' if holds else '✗'} {what}" for holds, what in one.tests]
-    lines += [text for text in (one.mistake, one.said) if text]
+    lines += [text for text in (counts_nothing(one), one.mistake, one.said) if text]
     return {
         "name": f"{title} ({one.exercise})",
         "score": one.points,

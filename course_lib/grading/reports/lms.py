@@ -13,6 +13,7 @@ from pathlib import Path
 from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Result
+from course_lib.grading.reports.words import counts_nothing
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 PLAIN_ID = re.compile(r"-?\w[\w.@ -]*")  # calls no function, whatever it begins with
@@ -151,5 +152,5 @@ def comment(result: Result) -> str:
     lines = [] if result.sandboxed else [f"{UNSAFE}: don't give marks by this."]
     for one in result.graded:
         said = f"{one.exercise}: {one.points:g} of {one.out_of} ({one.status})"
-        lines.append(f"{said}. {one.mistake}" if one.mistake else f"{said}.")
+        lines.append(" ".join(t for t in (f"{said}.", counts_nothing(one), one.mistake) if t))
     return plain_text("\n".join([*lines, *result.problems]))

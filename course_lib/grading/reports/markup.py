@@ -1,5 +1,7 @@
 """HTML that can't be broken out of: every text is escaped unless this file made it."""
 
+import base64
+import hashlib
 from collections.abc import Collection
 from html import escape
 
@@ -23,11 +25,18 @@ pre { white-space: pre-wrap; background: var(--paper); border: 1px solid var(--l
   font-size: .9rem; overflow-wrap: break-word; } th, td.n, td.name { white-space: nowrap; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-a { color: var(--bar); }
+a { color: var(--bar); } pre.code { white-space: pre; overflow-x: auto; overflow-wrap: normal; }
+details summary { cursor: pointer; } th button { all: unset; cursor: pointer; }
+th button:hover, th button:focus-visible { text-decoration: underline; }
+th[aria-sort=ascending] button::after { content: " ▲"; }
+th[aria-sort=descending] button::after { content: " ▼"; }
+.filter { display: flex; gap: .5rem; align-items: baseline; flex-wrap: wrap; }
+.filter input { font: inherit; padding: .2rem .4rem; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui; }
 svg rect { fill: var(--bar); } svg line { stroke: var(--soft); }
 """  # noqa: E501
-# Nothing is loaded and nothing runs, even if a text should get through as markup.
+# Nothing is loaded, and nothing runs but a script named by its hash, even if a text should get
+# through as markup.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -52,10 +61,15 @@ def joined(*children: object) -> Safe:
     return Safe("".join(c if isinstance(c, Safe) else escape(str(c)) for c in children))
 
 
-def table(head: list[str], rows: list[list[object]], numbers: Collection[int] = ()) -> Safe:
+def table(
+    head: list[str],
+    rows: list[list[object]],
+    numbers: Collection[int] = (),
+    sortable: bool = False,
+) -> Safe:
     """A table that scrolls on a phone; columns in ``numbers`` stand at the right.
 
-    Short cells don't wrap: only a long text gives way.
+    Short cells don't wrap: only a long text gives way. sortable: see `sorting`.
     """
 
     def line(kind: str, cells: list[object]) -> Safe:
@@ -69,19 +83,26 @@ def table(head: list[str], rows: list[list[object]], numbers: Collection[int] = 
         return tag("tr", *made)
 
     body = [line("td", row) for row in rows]
-    whole = tag("table", tag("thead", line("th", head)), tag("tbody", *body))
+    parts = tag("thead", line("th", head)), tag("tbody", *body)
+    whole = tag("table", *parts, class_="sortable") if sortable else tag("table", *parts)
     return tag("div", whole, class_="wide")
 
 
-def page(title: str, *body: object) -> str:
-    """A whole page in one file, for light and dark screens, wide and narrow ones."""
+def page(title: str, *body: object, script: str = "") -> str:
+    """A whole page in one file, for light and dark screens, wide and narrow ones.
+
+    script: runs at the end; the page's policy lets no other run.
+    """
+    policy, end = POLICY, Safe("")
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy, end = f"{POLICY}; script-src 'sha256-{digest}'", tag("script", Safe(script))
     head = joined(
         Safe('<meta charset="utf-8">'),
         Safe('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Safe(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
+        Safe(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
         tag("title", title),
         tag("style", Safe(STYLE)),
     )
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{joined(*body)}</body></html>\n'
-    )
+    whole = f"<head>{head}</head><body>{joined(*body, end)}</body>"
+    return f'<!doctype html>\n<html lang="en">{whole}</html>\n'

@@ -9,8 +9,10 @@ from pathlib import Path
 from course_lib.checks.exercise import Exercise
 from course_lib.grading.batch import Outcome
 from course_lib.grading.intake.submission import Student
-from course_lib.grading.reports import lms, pages
+from course_lib.grading.reports import lms, pages, tally
 from course_lib.grading.reports.gradescope import results_json
+from course_lib.grading.reports.summary import Class, summary
+from course_lib.grading.reports.words import About
 
 
 def slug(student: str) -> str:
@@ -28,14 +30,17 @@ def write_report(
     wanted: Sequence[str],
     exercises: Mapping[str, Exercise],
     assignment: str = "Exercises",
+    date: str = "",
 ) -> None:
-    """All of it, from what is graded so far."""
+    """All of it, from what is graded so far. date: of the grading, as it's shown."""
     results = dict(outcome.results)
     out_of = sum(exercises[name].points for name in wanted)
     out.mkdir(parents=True, exist_ok=True)
     lms.write_csv(out / "grades.csv", lms.grades_rows(students, results, wanted))
     lms.write_csv(out / "canvas.csv", lms.canvas_rows(students, results, out_of, assignment))
     lms.write_csv(out / "moodle.csv", lms.moodle_rows(students, results, out_of))
+    names = {s.submission.student: lms.name_of(s) for s in students}
+    about = About(title=assignment, date=date, names=names)
     links = {}
     for student in students:
         who = student.submission.student
@@ -43,14 +48,20 @@ def write_report(
             continue
         name = slug(who)
         links[who] = f"feedback/{name}.html"
-        text = pages.feedback(results[who], exercises, lms.name_of(student))
-        _write(out / links[who], text)
+        answers = student.submission.answers
+        _write(out / links[who], pages.feedback(results[who], exercises, about, answers))
         data = json.dumps(results_json(results[who], exercises), indent=1) + "\n"
         _write(out / "gradescope" / name / "results.json", data)
-    ordered = [results[s.submission.student] for s in students if s.submission.student in results]
-    waiting = [s.submission.student for s in students if s.submission.student not in results]
     sources = {s.submission.student: s.submission.answers for s in students}
-    _write(out / "summary.html", pages.summary(ordered, wanted, sources, links, waiting))
+    of = Class(
+        students=students,
+        results=results,
+        exercises=wanted,
+        about=about,
+        links=links,
+        looks=tally.to_look_at([results[who] for who in links], sources, about),
+    )
+    _write(out / "summary.html", summary(of))
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from course_lib.grading.outcome import Graded, Result
+from course_lib.grading.reports.words import About
 
 BINS = 10
 
@@ -111,7 +112,11 @@ def endings(results: Sequence[Result]) -> Counter:
     return Counter(g.status for r in results for g in r.graded)
 
 
-def to_look_at(results: Sequence[Result], sources: Mapping[str, Mapping[str, str]]) -> list[Look]:
+def to_look_at(
+    results: Sequence[Result],
+    sources: Mapping[str, Mapping[str, str]],
+    about: About = About(),  # noqa: B008  (frozen)
+) -> list[Look]:
     """Whom somebody should look at, and why.
 
     sources: student -> exercise -> source. Equal answers (in their text, spaces aside) of two
@@ -125,10 +130,10 @@ def to_look_at(results: Sequence[Result], sources: Mapping[str, Mapping[str, str
     ]
     for result in results:
         looks += [Look(student=result.student, exercise="", why=said) for said in result.problems]
-    return looks + _equal(sources)
+    return looks + _equal(sources, about)
 
 
-def _equal(sources: Mapping[str, Mapping[str, str]]) -> list[Look]:
+def _equal(sources: Mapping[str, Mapping[str, str]], about: About) -> list[Look]:
     groups: dict[tuple[str, str], list[str]] = {}
     for student, answers in sources.items():
         for exercise, source in answers.items():
@@ -137,7 +142,11 @@ def _equal(sources: Mapping[str, Mapping[str, str]]) -> list[Look]:
             if len(text) >= 300:
                 groups.setdefault((exercise, text), []).append(student)
     return [
-        Look(student=who[0], exercise=name, why=f"the same text as {', '.join(who[1:])}")
+        Look(
+            student=who[0],
+            exercise=name,
+            why=f"the same text as {', '.join(map(about.who, who[1:]))}",
+        )
         for (name, _), who in groups.items()
         if len(who) > 1
     ]
