@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,16 @@ from rich.progress import MofNCompleteColumn, Progress
 from course_lib.cli.output import bar, console, mark
 
 MIN_SECRET = 16  # bytes
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the command line says of marks, besides the tests."""
+
+    handed_in: Path | None
+    override: tuple[str, str, str, str] | None
+    regrade: Sequence[str]
+    export: bool
 
 
 def add(app: typer.Typer) -> None:
@@ -41,6 +52,22 @@ def grade(
     title: Annotated[
         str, typer.Option(help="the assignment's title, and column in Canvas")
     ] = "Exercises",
+    handed_in: Annotated[
+        Path | None, typer.Option(help="CSV of when each came, for the assignment's late days")
+    ] = None,
+    override: Annotated[
+        tuple[str, str, str, str] | None,
+        typer.Option(
+            metavar="STUDENT EXERCISE POINTS REASON", help="a second look: counts from now on"
+        ),
+    ] = None,
+    regrade: Annotated[
+        list[str] | None, typer.Option(help="a student to grade anew; the others are kept")
+    ] = None,
+    export_anyway: Annotated[
+        bool,
+        typer.Option("--export-anyway", help="write canvas.csv and moodle.csv whatever is open"),
+    ] = False,
     unsafe_no_sandbox: Annotated[
         bool,
         typer.Option(
@@ -73,7 +100,10 @@ def grade(
     from course_lib.grading.sandbox.bubblewrap import NoSandbox
 
     try:
-        code = _grade(submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox)
+        marks = Marks(handed_in, override, regrade or [], export_anyway)
+        code = _grade(
+            submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox, marks
+        )
     except NoSandbox as missing:
         raise OSError(str(missing)) from missing  # what the user can mend: see `errors`
     if code:
@@ -127,6 +157,7 @@ def _grade(
     secret: bytes,
     title: str,
     unsafe: bool,
+    marks: Marks,
 ) -> int:
     """Read, grade, report; the exit code."""
     from course_lib.checks import catalogue
@@ -134,18 +165,23 @@ def _grade(
     from course_lib.grading.intake.roster import Roster, read_roster
     from course_lib.grading.intake.submission import read_class
     from course_lib.grading.judges import Judges
-    from course_lib.grading.reports.report import write_report
+    from course_lib.grading.marks.settle import again, read_settings, read_tables, settle
+    from course_lib.grading.reports.report import Extra, write_report
     from course_lib.grading.sandbox.bubblewrap import Limits
     from course_lib.grading.sandbox.probe import require
 
     if not unsafe:
         require()
     roster = read_roster(roster_path) if roster_path else Roster()
+    settings = read_settings(roster_path)
     exercises, limits = catalogue(), Limits()
     students, wanted = read_class(submissions, exercises, roster, chosen)
     if not wanted:
         raise ValueError(f"{submissions}: no answer to any of the course's exercises")
     key = batch.Key(secret=secret, exercises=exercises, limits=limits, sandboxed=not unsafe)
+    out_of = {name: exercises[name].points for name in wanted}
+    tables = read_tables(out, students, out_of, settings, roster, marks.handed_in, marks.override)
+    again(marks.regrade, [s.submission for s in students], key.digest, out / "results")
     with ExitStack() as stack:
         shown = stack.enter_context(bar(MofNCompleteColumn()))
         task = shown.add_task("grading", total=len(students))
@@ -158,9 +194,29 @@ def _grade(
             workers=workers,
             progress=lambda done, total, text: _tell(shown, task, done, total, text),
         )
-    today = datetime.now().astimezone().date()
-    write_report(out, students, outcome, wanted, exercises, title, today.isoformat())
+    results, looks = settle(out, students, outcome.results, out_of, settings, tables)
+    extra = Extra(
+        date=datetime.now().astimezone().date().isoformat(),
+        people={person.student for person in roster.people},
+        questions={q.name: (q.title, q.points) for q in settings.questions},
+        looks=looks,
+        export=marks.export,
+    )
+    outcome = replace(outcome, results=results)
+    why = write_report(out, students, outcome, wanted, exercises, title, extra)
+    _held(why, marks.export)
     return _close(out, students, outcome, unsafe)
+
+
+def _held(why: Sequence[str], export: bool) -> None:
+    """Say aloud what is open before marks leave the house."""
+    for one in why:
+        console.print(one, style="red", highlight=False, markup=False, soft_wrap=True)
+    if why and export:
+        console.print("canvas.csv and moodle.csv are written all the same", style="red")
+    elif why:
+        said = "canvas.csv and moodle.csv are not written: mend this, or --export-anyway"
+        console.print(said, style="red")
 
 
 def _close(out: Path, students: Sequence, outcome, unsafe: bool) -> int:

@@ -27,6 +27,7 @@ class Graded:
     status: "passed", "partly", "wrong", "not attempted", or how the answer ended ("out of time",
     "ended by SIGSEGV", …). tests: (holds, label). said: the answer's own error or how a value
     differs, with no hidden input in it. review: why somebody should look at it, "" if nobody need.
+    note: what a person decided on it, for the student.
     """
 
     exercise: str
@@ -38,6 +39,7 @@ class Graded:
     said: str = ""
     seconds: float = 0.0
     review: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Result:
     """All exercises of one student.
 
     digest: of what was graded and of the grader's code (see `batch.Key`). sandboxed: whether the
-    answers ran in a sandbox.
+    answers ran in a sandbox. deduction: points taken off the sum, and note: why, for the student.
     """
 
     student: str
@@ -54,11 +56,13 @@ class Result:
     problems: tuple[str, ...] = ()
     seconds: float = 0.0
     sandboxed: bool = True
+    deduction: float = 0.0
+    note: str = ""
 
     @property
     def points(self) -> float:
-        """The sum over the exercises."""
-        return sum((one.points for one in self.graded), 0.0)
+        """The sum over the exercises, less the deduction."""
+        return max(0.0, sum((one.points for one in self.graded), 0.0) - self.deduction)
 
     @property
     def out_of(self) -> int:

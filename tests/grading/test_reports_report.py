@@ -18,7 +18,7 @@ from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Graded, Result, Submission
 from course_lib.grading.reports import pages, sorting, tally
 from course_lib.grading.reports.markup import Safe, joined, tag
-from course_lib.grading.reports.report import slug, write_report
+from course_lib.grading.reports.report import Extra, slug, write_report
 from course_lib.grading.reports.summary import Class, summary
 from course_lib.grading.reports.words import counts_nothing
 
@@ -87,7 +87,9 @@ def written(tmp_path):
         "../../etc/passwd": result("../../etc/passwd", 0.0, 5.0),
     }
     outcome = Outcome(results=results, graded=3, kept=0, interrupted=True)
-    write_report(tmp_path / "out", class_, outcome, NAMES, EXERCISES, "Week 1 <b>", "2026-10-05")
+    write_report(
+        tmp_path / "out", class_, outcome, NAMES, EXERCISES, "Week 1 <b>", Extra(date="2026-10-05")
+    )
     return tmp_path / "out"
 
 

@@ -44,7 +44,7 @@ export HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
 def results_json(result: Result, exercises: Mapping[str, Exercise]) -> dict:
     """One submission as Gradescope reads it: a test an exercise."""
-    notes = [*([] if result.sandboxed else [STAMP]), *result.problems]
+    notes = [*([] if result.sandboxed else [STAMP]), *filter(None, [result.note]), *result.problems]
     return {
         "score": round(result.points, 2),
         "execution_time": round(result.seconds),
@@ -60,7 +60,7 @@ def results_json(result: Result, exercises: Mapping[str, Exercise]) -> dict:
 def _test(one: Graded, exercises: Mapping[str, Exercise]) -> dict:
     title = exercises[one.exercise].title if one.exercise in exercises else one.exercise
     lines = [f"{'✓' if holds else '✗'} {what}" for holds, what in one.tests]
-    lines += [text for text in (counts_nothing(one), one.mistake, one.said) if text]
+    lines += [t for t in (one.note, counts_nothing(one), one.mistake, one.said) if t]
     return {
         "name": f"{title} ({one.exercise})",
         "score": one.points,

@@ -13,7 +13,7 @@ from pathlib import Path
 from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Result
-from course_lib.grading.reports.words import counts_nothing
+from course_lib.grading.reports.words import OPEN, counts_nothing
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 PLAIN_ID = re.compile(r"-?\w[\w.@ -]*")  # calls no function, whatever it begins with
@@ -51,7 +51,9 @@ def status_of(student: Student, result: Result | None) -> str:
     if any(one.review for one in result.graded):
         return "look at by hand"
     kinds = {one.status for one in result.graded}
-    if kinds == {"passed"}:
+    if OPEN in kinds:
+        return OPEN
+    if result.graded and all(one.points >= one.out_of for one in result.graded):
         return "passed"
     if kinds <= {"not attempted"}:
         return "not attempted"
@@ -152,5 +154,7 @@ def comment(result: Result) -> str:
     lines = [] if result.sandboxed else [f"{UNSAFE}: don't give marks by this."]
     for one in result.graded:
         said = f"{one.exercise}: {one.points:g} of {one.out_of} ({one.status})"
-        lines.append(" ".join(t for t in (f"{said}.", counts_nothing(one), one.mistake) if t))
-    return plain_text("\n".join([*lines, *result.problems]))
+        lines.append(
+            " ".join(t for t in (f"{said}.", one.note, counts_nothing(one), one.mistake) if t)
+        )
+    return plain_text("\n".join([*lines, *filter(None, [result.note]), *result.problems]))

@@ -25,6 +25,8 @@ def feedback(
     score = f"{number(result.points)} of {result.out_of} points"
     body = [stamp(result.sandboxed), tag("h1", who), tag("p", about.graded, class_="soft")]
     body.append(tag("p", tag("strong", score)))
+    if result.note:
+        body.append(tag("p", plain_text(result.note)))
     if result.problems:
         notes = [tag("li", plain_text(said, 500)) for said in result.problems]
         body += [tag("h2", "About the files"), tag("ul", *notes)]
@@ -43,6 +45,8 @@ def _card(one: Graded, exercises: Mapping[str, Exercise], about: About, source: 
         tag("h2", title, " ", tag("span", one.exercise, class_="soft")),
         tag("p", head, class_="good" if good else "bad" if tried else "soft"),
     ]
+    if one.note:
+        parts.append(tag("p", tag("strong", plain_text(one.note))))
     if why := explained(one.status):
         parts.append(tag("p", why))
     if one.mistake:

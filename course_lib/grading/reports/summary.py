@@ -14,12 +14,14 @@ from course_lib.grading.reports.picture import histogram
 from course_lib.grading.reports.sorting import SCRIPT
 from course_lib.grading.reports.words import About, number
 
+HELD = "Before you hand out marks"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Class:
     """What the page shows. links: student -> feedback page. looks: whom to look at by hand.
 
-    exercises: those that tests grade.
+    exercises: those that tests grade. held: why marks shouldn't leave the house yet.
     """
 
     students: Sequence[Student]
@@ -28,6 +30,7 @@ class Class:
     about: About = About()  # noqa: RUF009  (frozen)
     links: Mapping[str, str] = field(default_factory=dict)
     looks: Sequence[tally.Look] = ()
+    held: Sequence[str] = ()
 
     @property
     def graded(self) -> list[Result]:
@@ -45,6 +48,10 @@ def summary(of: Class) -> str:
     if waiting := len(of.students) - len(results):
         said = f"Interrupted: {waiting} not graded yet. The same command goes on from here."
         body.append(tag("p", said, class_="stamp"))
+    if of.held:
+        body.append(
+            tag("section", tag("h2", HELD), *(tag("p", h) for h in of.held), class_="stamp")
+        )
     if shares:
         middle = (shares[(len(shares) - 1) // 2] + shares[len(shares) // 2]) / 2
         mean = sum(shares) / len(shares)

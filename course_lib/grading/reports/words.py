@@ -10,6 +10,7 @@ STAMP = (
     "Graded WITHOUT a sandbox (--unsafe-no-sandbox): the students' code could read and write "
     "everything that the grader could. Don't give marks by this."
 )
+BY_HAND, OPEN = "marked by hand", "to be marked by hand"  # a question's status
 EXPLAINED = {
     "out of time": "It didn't come back in time. Is there a loop that never ends?",
     "out of memory": "It asked for more memory than there is. Which tensor grows?",
@@ -20,6 +21,7 @@ EXPLAINED = {
     "too long": "The answer's code is far longer than any answer needs.",
     "ended": "The program came to an end before it gave an answer.",
     "sent no JSON": "What came back was not the value of the function.",
+    OPEN: "Somebody will read it. Its points aren't in the sum yet.",
     "not grad": "This is the grader's fault, not yours. Somebody will look at it.",
 }
 
