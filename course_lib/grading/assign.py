@@ -10,6 +10,7 @@ from typing import Any
 
 from course_lib.checks.exercise import Exercise
 from course_lib.grading.intake.roster import Roster, to_json
+from course_lib.grading.marks.settle import KEYS
 from course_lib.grading.reports.report import slug
 
 
@@ -38,8 +39,10 @@ def write_assignment(
     """One folder a student and assignment.json beside them; how many notebooks were written.
 
     notebooks: the course's folder of exercises (exercises/ of its repository; the installed package
-    holds none). Raises NoNotebook where one is missing.
+    holds none). What an assignment.json from before says of marks is kept. Raises NoNotebook where
+    one is missing.
     """
+    kept = _of_marks(out / "assignment.json")
     sources = {name: _read(notebooks, name) for name in names}
     dealt: dict[str, dict] = {}
     for person in roster.people:
@@ -53,8 +56,21 @@ def write_assignment(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     whole = replace(roster, exercises=tuple(names), constants=dealt)
-    (out / "assignment.json").write_text(to_json(whole, seed), encoding="utf-8")
+    data = {**json.loads(to_json(whole, seed)), **kept}
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    (out / "assignment.json").write_text(text, encoding="utf-8")
     return len(roster.people) * len(names)
+
+
+def _of_marks(path: Path) -> dict[str, Any]:
+    """What somebody wrote into an assignment.json: late days, and a rubric."""
+    if not path.exists():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}, expected JSON, as course assign wrote it") from error
+    return {key: data[key] for key in KEYS if key in data}
 
 
 def _read(notebooks: Path, name: str) -> str:

@@ -61,6 +61,20 @@ def people(*names):
     return Roster(people=tuple(Person(student=n, row={"email": f"{n}@x.org"}) for n in names))
 
 
+def test_what_somebody_wrote_of_marks_outlives_a_second_assign(tmp_path):
+    out = tmp_path / "out"
+    for names in (("ann",), ("ann", "bob")):
+        write_assignment(people(*names), list(EXERCISES), EXERCISES, folder(tmp_path), out, 3)
+        path = out / "assignment.json"
+        data = json.loads(path.read_text())
+        assert ("late" in data) == (names == ("ann", "bob"))
+        path.write_text(json.dumps({**data, "late": {"due": "2026-10-05T23:59"}, "by hand": {}}))
+    assert set(json.loads(path.read_text())["students"]) == {"ann", "bob"}
+    path.write_text("{")
+    with pytest.raises(ValueError, match="expected JSON, as course assign wrote it"):
+        write_assignment(people("ann"), list(EXERCISES), EXERCISES, folder(tmp_path), out, 3)
+
+
 def test_everyone_gets_notebooks_and_the_grader_the_same_constants(tmp_path):
     names, out = [f"s{i}" for i in range(12)], tmp_path / "out"
     made = write_assignment(people(*names), list(EXERCISES), EXERCISES, folder(tmp_path), out, 3)
