@@ -62,9 +62,9 @@ def people(*names):
 
 
 def test_what_somebody_wrote_of_marks_outlives_a_second_assign(tmp_path):
-    out = tmp_path / "out"
+    out, notebooks = tmp_path / "out", folder(tmp_path)
     for names in (("ann",), ("ann", "bob")):
-        write_assignment(people(*names), list(EXERCISES), EXERCISES, folder(tmp_path), out, 3)
+        write_assignment(people(*names), list(EXERCISES), EXERCISES, notebooks, out, 3)
         path = out / "assignment.json"
         data = json.loads(path.read_text())
         assert ("late" in data) == (names == ("ann", "bob"))
@@ -72,7 +72,7 @@ def test_what_somebody_wrote_of_marks_outlives_a_second_assign(tmp_path):
     assert set(json.loads(path.read_text())["students"]) == {"ann", "bob"}
     path.write_text("{")
     with pytest.raises(ValueError, match="expected JSON, as course assign wrote it"):
-        write_assignment(people("ann"), list(EXERCISES), EXERCISES, folder(tmp_path), out, 3)
+        write_assignment(people("ann"), list(EXERCISES), EXERCISES, notebooks, out, 3)
 
 
 def test_everyone_gets_notebooks_and_the_grader_the_same_constants(tmp_path):
