@@ -25,6 +25,7 @@ class Marks:
     override: tuple[str, str, str, str] | None
     regrade: Sequence[str]
     export: bool
+    solutions: Path
 
 
 def add(app: typer.Typer) -> None:
@@ -68,6 +69,9 @@ def grade(
         bool,
         typer.Option("--export-anyway", help="write canvas.csv and moodle.csv whatever is open"),
     ] = False,
+    solutions: Annotated[
+        Path, typer.Option(help="the course's solutions, to find near-copies of them")
+    ] = Path("solutions"),
     unsafe_no_sandbox: Annotated[
         bool,
         typer.Option(
@@ -100,7 +104,7 @@ def grade(
     from course_lib.grading.sandbox.bubblewrap import NoSandbox
 
     try:
-        marks = Marks(handed_in, override, regrade or [], export_anyway)
+        marks = Marks(handed_in, override, regrade or [], export_anyway, solutions)
         code = _grade(
             submissions, out, chosen, workers, roster, key, title, unsafe_no_sandbox, marks
         )
@@ -166,6 +170,7 @@ def _grade(
     from course_lib.grading.intake.submission import read_class
     from course_lib.grading.judges import Judges
     from course_lib.grading.marks.settle import again, read_settings, read_tables, settle
+    from course_lib.grading.reports.copies.published import published
     from course_lib.grading.reports.report import Extra, write_report
     from course_lib.grading.sandbox.bubblewrap import Limits
     from course_lib.grading.sandbox.probe import require
@@ -201,6 +206,7 @@ def _grade(
         questions={q.name: (q.title, q.points) for q in settings.questions},
         looks=looks,
         export=marks.export,
+        published=published(marks.solutions, wanted) if marks.solutions.is_dir() else None,
     )
     outcome = replace(outcome, results=results)
     why = write_report(out, students, outcome, wanted, exercises, title, extra)

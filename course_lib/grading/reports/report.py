@@ -12,6 +12,8 @@ from course_lib.grading.batch import Outcome
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.outcome import Result
 from course_lib.grading.reports import held, lms, pages, tally
+from course_lib.grading.reports.copies.compare import near_copies
+from course_lib.grading.reports.copies.published import Published
 from course_lib.grading.reports.gradescope import results_json
 from course_lib.grading.reports.summary import Class, summary
 from course_lib.grading.reports.tally import Look
@@ -32,7 +34,8 @@ class Extra:
 
     date: of the grading, as it's shown. people: the roster's students. questions: those that are
     marked by hand: name -> title and points. looks: further ones to look at by hand. export:
-    write Canvas's and Moodle's tables whatever `held` says.
+    write Canvas's and Moodle's tables whatever `held` says. published: notebooks and solutions;
+    None where they aren't there to compare answers with.
     """
 
     date: str = ""
@@ -40,6 +43,7 @@ class Extra:
     questions: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     looks: Sequence[Look] = ()
     export: bool = False
+    published: Mapping[str, Published] | None = None
 
 
 def write_report(
@@ -78,14 +82,15 @@ def write_report(
         data = json.dumps(results_json(results[who], exercises), indent=1) + "\n"
         _write(out / "gradescope" / name / "results.json", data)
     sources = {s.submission.student: s.submission.answers for s in students}
-    looks = tally.to_look_at([results[who] for who in links], sources, about)
     of = Class(
         students=students,
         results=results,
         exercises=wanted,
         about=about,
         links=links,
-        looks=[*extra.looks, *looks],
+        looks=[*extra.looks, *tally.to_look_at([results[who] for who in links])],
+        alike=near_copies(sources, extra.published or {}, about),
+        published=extra.published is not None,
         held=why,
     )
     _write(out / "summary.html", summary(of))

@@ -22,6 +22,7 @@ class Class:
     """What the page shows. links: student -> feedback page. looks: whom to look at by hand.
 
     exercises: those that tests grade. held: why marks shouldn't leave the house yet.
+    alike: near-copies; published: whether there were solutions to compare with.
     """
 
     students: Sequence[Student]
@@ -31,6 +32,8 @@ class Class:
     links: Mapping[str, str] = field(default_factory=dict)
     looks: Sequence[tally.Look] = ()
     held: Sequence[str] = ()
+    alike: Sequence[tally.Look] = ()
+    published: bool = True
 
     @property
     def graded(self) -> list[Result]:
@@ -59,7 +62,8 @@ def summary(of: Class) -> str:
     body += [tag("h2", "Distribution of scores"), histogram(tally.distribution(results))]
     body += [tag("h2", "Exercises"), *_items(results, of.exercises)]
     body += [tag("h2", "Commonest misconceptions"), _misconceptions(results)]
-    body += [tag("h2", "To look at by hand"), _looks(of)]
+    body += [tag("h2", "To look at by hand"), _looks(of, of.looks)]
+    body += [tag("h2", "Answers that are much alike"), *_alike(of)]
     body += [tag("h2", "Everyone"), _everyone(of)]
     return page(f"Grades: {of.about.title}", *body, script=SCRIPT)
 
@@ -86,11 +90,22 @@ def _misconceptions(results: Sequence[Result]) -> Safe:
     return table(["students", "exercise", "what the check said"], rows, numbers=[0])
 
 
-def _looks(of: Class) -> Safe:
-    if not of.looks:
+def _looks(of: Class, looks: Sequence[tally.Look]) -> Safe:
+    if not looks:
         return tag("p", "Nobody.")
-    rows = [[*_who(x.student, of), x.exercise, plain_text(x.why, 300)] for x in of.looks]
+    rows = [[*_who(x.student, of), x.exercise, plain_text(x.why, 600)] for x in looks]
     return table(["name", "login", "exercise", "why"], rows, sortable=True)
+
+
+def _alike(of: Class) -> list[Safe]:
+    said = (
+        "Left aside are names, comments, what the notebook gives, and what many wrote; short "
+        "answers are never named. It's a hint where to read: both may have learned from one page, "
+        "or from each other. No mark changes by it."
+    )
+    if not of.published:
+        said += " The published solutions weren't there to compare with: give --solutions."
+    return [_looks(of, of.alike), tag("p", said, class_="soft")]
 
 
 def _everyone(of: Class) -> Safe:

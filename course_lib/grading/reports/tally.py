@@ -2,11 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from course_lib.grading.outcome import Graded, Result
-from course_lib.grading.reports.words import About
 
 BINS = 10
 
@@ -112,16 +111,8 @@ def endings(results: Sequence[Result]) -> Counter:
     return Counter(g.status for r in results for g in r.graded)
 
 
-def to_look_at(
-    results: Sequence[Result],
-    sources: Mapping[str, Mapping[str, str]],
-    about: About = About(),  # noqa: B008  (frozen)
-) -> list[Look]:
-    """Whom somebody should look at, and why.
-
-    sources: student -> exercise -> source. Equal answers (in their text, spaces aside) of two
-    students are named, where they are long enough to be no accident.
-    """
+def to_look_at(results: Sequence[Result]) -> list[Look]:
+    """Whom somebody should look at, and why."""
     looks = [
         Look(student=r.student, exercise=g.exercise, why=g.review)
         for r in results
@@ -130,23 +121,4 @@ def to_look_at(
     ]
     for result in results:
         looks += [Look(student=result.student, exercise="", why=said) for said in result.problems]
-    return looks + _equal(sources, about)
-
-
-def _equal(sources: Mapping[str, Mapping[str, str]], about: About) -> list[Look]:
-    groups: dict[tuple[str, str], list[str]] = {}
-    for student, answers in sources.items():
-        for exercise, source in answers.items():
-            lines = [line for line in source.splitlines() if not line.startswith("# cell ")]
-            text = "".join("".join(lines).split())
-            if len(text) >= 300:
-                groups.setdefault((exercise, text), []).append(student)
-    return [
-        Look(
-            student=who[0],
-            exercise=name,
-            why=f"the same text as {', '.join(map(about.who, who[1:]))}",
-        )
-        for (name, _), who in groups.items()
-        if len(who) > 1
-    ]
+    return looks

@@ -69,9 +69,7 @@ def run(config: DemoConfig, work: Path, progress: Progress) -> dict:
             for what, result in zip(HOSTILE, _hostile(outcome), strict=False)
         ],
         "looks": [
-            vars(look)
-            for look in tally.to_look_at(results, {})
-            if look.why != "nothing was handed in"
+            vars(look) for look in tally.to_look_at(results) if look.why != "nothing was handed in"
         ],
         "students": [
             {

@@ -1,0 +1,1 @@
+"""Near-copies: answers that share what hardly anybody else wrote. Reported, never punished."""
