@@ -1,5 +1,7 @@
 """Which marks don't leave the house yet, and what is written then."""
 
+from dataclasses import replace
+
 from course_lib.checks.exercise import Case, Exercise
 from course_lib.grading.batch import Outcome
 from course_lib.grading.intake.roster import Person
@@ -60,6 +62,11 @@ def test_what_the_grader_failed_at_and_what_nobody_has_marked_is_open():
     assert "ann: not graded by a fault of the grader" in first and "--regrade" in first
     assert "eve: still to be marked by hand, in by_hand.csv" in second
     assert "ann" in reasons([ANN], {"ann": result("ann", "not gradable: TypeError: x")}, PEOPLE)[0]
+
+
+def test_what_a_person_decided_is_not_open():
+    one = replace(result("ann", "not graded", 8.0).graded[0], note="A second look: 8 points.")
+    assert reasons([ANN], {"ann": Result(student="ann", digest="", graded=(one,))}, PEOPLE) == []
 
 
 def test_long_lists_are_cut_and_counted():

@@ -197,6 +197,10 @@ def test_rows_are_shown_that_hold_every_word_and_none_with_a_minus():
     assert _in_node(filter=[rows, "  ANN passed"])["held"] == [True, False, False]
     assert _in_node(filter=[rows, "-passed"])["held"] == [False, True, True]
     assert _in_node(filter=[rows, " - "])["held"] == [True, True, True]
+    rows = ["rope: wrong, top_p: passed", "rope: passed, top_p: wrong"]
+    assert _in_node(filter=[rows, '"rope: wrong"'])["held"] == [True, False]
+    assert _in_node(filter=[rows, '-"rope: wrong" top'])["held"] == [False, True]
+    assert _in_node(filter=[rows, '"rope: wr'])["held"] == [True, False], "while one types"
 
 
 def test_feedback_says_points_tests_and_the_mistake(written):

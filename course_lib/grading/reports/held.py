@@ -50,7 +50,9 @@ def reasons(
 
 
 def _has(result: Result | None, status: str) -> bool:
-    return result is not None and any(one.status.startswith(status) for one in result.graded)
+    """Whether an exercise stands so, and no person has decided on it."""
+    graded = result.graded if result else ()
+    return any(one.status.startswith(status) and not one.note for one in graded)
 
 
 def _few(names: Sequence[str]) -> str:

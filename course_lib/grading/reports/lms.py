@@ -74,6 +74,7 @@ def grades_rows(
         "status",
         "seconds",
         "sandbox",
+        "late",
         "problems",
     ]
     rows: list[list[object]] = [head]
@@ -93,6 +94,7 @@ def grades_rows(
         row.append(status_of(student, result))
         row.append(round(result.seconds, 2) if result else None)
         row.append("" if result is None else "yes" if result.sandboxed else UNSAFE)
+        row.append(-result.deduction if result and result.deduction else None)
         rows.append([*row, "; ".join(student.submission.problems)])
     return rows
 

@@ -19,9 +19,9 @@ function sorted(texts, down) {  // places in their new order; equal ones keep th
   return places.sort((i, j) =>
     order(texts[i], texts[j]) * (down && !empty(i) && !empty(j) ? -1 : 1) || i - j);
 }
-function holds(text, words) {  // every word, in any order; -word: not that one
-  const low = text.toLowerCase();
-  return words.toLowerCase().split(/\\s+/).filter(w => w && w !== "-").every(
+function holds(text, query) {  // every word or "group of words", in any order; -word: not that one
+  const low = text.toLowerCase(), words = query.toLowerCase().match(/-?"[^"]*"?|\\S+/g) || [];
+  return words.map(w => w.replaceAll('"', "")).filter(w => w && w !== "-").every(
     w => w[0] === "-" ? !low.includes(w.slice(1)) : low.includes(w));
 }
 function make(name, text) {
@@ -45,7 +45,7 @@ function sortable(table) {
   });
   const label = make("label", "Show rows with "), input = make("input", ""), said = make("span", "");
   input.type = "search";
-  input.placeholder = "wrong -passed";
+  input.placeholder = '"rope: wrong" -late';
   said.setAttribute("role", "status");
   input.addEventListener("input", () => {
     const rows = [...body.rows];
