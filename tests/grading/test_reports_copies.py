@@ -1,5 +1,6 @@
 """Near-copies: what is found through a disguise, and what honest work isn't taken for."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -166,6 +167,27 @@ def test_short_answers_are_alike_by_themselves(name, students):
     class_ = {f"s{i}": f"def other(x):\n    return {i} * x" for i in range(students)}
     class_ |= {"ann": solution(name), "bob": copy_of(solution(name))}
     assert found(class_, exercise=name) == {}
+
+
+def test_the_courses_own_function_is_nobodys_copy():
+    """Written by somebody else for the same exercise: as independent as there are."""
+    for name, exercise in catalogue().items():
+        own = inspect.getsource(exercise.reference)
+        assert found({"ann": solution(name), "bob": own}, {}, name) == {}, name
+        assert "bob" not in found({"bob": own}, KNOWN, name), name
+
+
+@pytest.mark.parametrize("name", ["scaling/compute_optimal", "pretraining/masked_cross_entropy"])
+def test_five_lines_are_named_where_only_two_of_many_wrote_them(name):
+    class_ = {f"s{i}": f"def other(x):\n    return {i} * x" for i in range(28)}
+    pair = {"ann": solution(name), "bob": copy_of(solution(name))}
+    hers = {s: {name: text} for s, text in {**class_, **pair}.items()}
+    template = Published(template=KNOWN[name].template)
+    (look,) = near_copies(hers, {name: template})
+    assert look.student == "ann" and "bob" in look.why
+    several = {f"t{i}": solution(name) + f"\n\nz = {i}" for i in range(12)}
+    hers |= {s: {name: text} for s, text in several.items()}
+    assert near_copies(hers, {name: template}) == [], "where many write it, it's what one writes"
 
 
 @pytest.mark.parametrize("name", [n for n in KNOWN if "broken" in n])

@@ -21,8 +21,8 @@ from course_lib.grading.reports.copies.published import Published
 from course_lib.grading.reports.tally import Look
 from course_lib.grading.reports.words import About
 
-SHARED = 26  # fingerprints in common, about 75 tokens: short answers are alike by themselves
-EVIDENCE = 40.0
+SHARED = 18  # fingerprints in common, about 50 tokens: short answers are alike by themselves
+EVIDENCE = 50.0
 LIKE = 0.6  # of the weight of the smaller one
 SAME, LONG = 0.95, 32  # so long and so alike, it doesn't matter how many others have it
 MOST = 400  # fingerprints of one answer that are compared: the smallest, as in a sketch
@@ -39,7 +39,7 @@ class Common:
     def weight(self, prints: Prints, compared: int) -> float:
         """-log p, summed. compared: how many of those who have them are being compared."""
         others = self.students - compared + 4
-        return sum(-math.log((self.counts[f] - compared + 1) / others) for f in prints)
+        return math.fsum(-math.log((self.counts[f] - compared + 1) / others) for f in prints)
 
 
 def near_copies(
