@@ -72,13 +72,19 @@ def test_what_is_filled_in_counts_and_stays(tmp_path):
         results = settled(tmp_path)
         one = results["ann"].graded[1]
         assert (one.points, one.out_of, one.status) == (1.5, 3, "marked by hand")
-        assert one.tests == (
-            (True, "a number: 1 of 1"),
-            (False, "a reason: 0.5 of 2. =half <b>of it</b>"),
-        )
+        assert one.tests == ((True, "a number: 1 of 1"), (False, "a reason: 0.5 of 2"))
+        assert one.note == "a reason: =half <b>of it</b>"
     about = About(titles={"predict": "Your <guess>"})
     page = pages.feedback(results["ann"], {}, about)
     assert "Your &lt;guess&gt;" in page and "&lt;b&gt;of it" in page and "check.predict" not in page
+
+
+def test_long_comments_stay_whole(tmp_path):
+    settled(tmp_path)
+    said = "=Read it again,\nplease. " + 500 * "long "
+    fill(tmp_path, a_number="1:" + said, a_reason="2")
+    for _ in range(3):
+        assert settled(tmp_path)["ann"].graded[1].note == f"a number: {said}".strip()
 
 
 def test_half_a_mark_is_still_to_be_marked(tmp_path):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from course_lib.grading.intake.notebook import plain_text
 from course_lib.grading.intake.submission import Student
 from course_lib.grading.marks.rows import BadRow, read_rows, write_rows
 from course_lib.grading.outcome import Graded, Result
@@ -140,13 +139,9 @@ def _graded(student: str, question: Question, marks: Marks, empty: bool) -> Grad
         untouched = all(one.points is None for one in given.values())
         return replace(none, status="not attempted") if empty and untouched else none
     tests = tuple(
-        (one.points == question.criteria[c], _part(c, one, question.criteria[c]))
-        for c, one in given.items()
+        (one.points == most, f"{c}: {number(one.points or 0.0)} of {most}")
+        for (c, one), most in zip(given.items(), question.criteria.values(), strict=True)
     )
     points = sum(one.points or 0.0 for one in given.values())
-    return replace(none, points=points, status=BY_HAND, tests=tests)
-
-
-def _part(criterion: str, one: Given, most: int) -> str:
-    said = f"{criterion}: {number(one.points or 0.0)} of {most}"
-    return plain_text(f"{said}. {one.comment}" if one.comment else said, 300)
+    said = " · ".join(f"{c}: {one.comment}" for c, one in given.items() if one.comment)
+    return replace(none, points=points, status=BY_HAND, tests=tests, note=said)

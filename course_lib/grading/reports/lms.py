@@ -24,21 +24,21 @@ class Id(str):
     """A student's login or number. Platforms look it up, so "-7" has to stay as it is."""
 
 
-def cell(value: object) -> object:
-    """A value as a spreadsheet may read it."""
+def cell(value: object, limit: int = 1_000) -> object:
+    """A value as a spreadsheet may read it; a text of at most limit characters."""
     if isinstance(value, Id) and PLAIN_ID.fullmatch(value):
         return str(value)
     if isinstance(value, bool | int | float) or value is None:
         return value
-    text = plain_text(value, 1_000)
+    text = plain_text(value, limit)
     return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text
 
 
-def write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+def write_csv(path: Path, rows: Sequence[Sequence[object]], limit: int = 1_000) -> None:
     """The rows, safe to open. Written whole: a kill leaves the old file or the new one."""
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([[cell(value) for value in row] for row in rows])
+        csv.writer(file).writerows([[cell(value, limit) for value in row] for row in rows])
     partial.replace(path)
 
 
