@@ -1,7 +1,7 @@
 """The decoder: its mathematics, the model, sampling, accounting, and the bridge to transformers.
 
 Pages and their code:
-    published: families.download, families.folders, families.gguf, families.gguf_llama, families.published
+    published: families.published, families.folders, families.gguf, families.gguf_llama
 
 Shared:
     config: the sizes and choices of a decoder

@@ -49,7 +49,7 @@ def artifacts():
 
     table = Table("stage", "key", "MB", "built in", "parents", "figures")
     stages = [lineage.recipe(name) for name in lineage.STAGES]
-    for wanted in [*stages, *lineage.published_recipes()]:
+    for wanted in [*stages, lineage.published_recipes()[1]]:
         name = wanted.name
         try:
             found = load(wanted)
@@ -63,7 +63,7 @@ def artifacts():
                 "not built",
                 "",
                 "",
-                f"course build {name.removesuffix('_file')}",
+                f"course build {name}",
             )
             continue
         figures = ", ".join(f"{key} {value:.4g}" for key, value in found.figures.items())

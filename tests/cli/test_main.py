@@ -22,7 +22,7 @@ def test_a_wrong_stage_is_named_with_the_right_ones():
 def test_artifacts_says_what_is_missing_and_how_to_build_it(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     out = runner.invoke(app, ["artifacts"], env={"COLUMNS": "200"}).output
-    assert out.count("not built") == 8  # six stages, the published model's file and its folder
+    assert out.count("not built") == 7  # six stages and the published model
     assert "course build corpus" in out and "course build published" in out
 
 
