@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 Compare = Callable[[Any, Any], bool]
+PLAIN = (str, bytes, int, float, bool, type(None))
 WHOLE = 12  # tensors of at most so many numbers are printed, larger ones described
 
 
@@ -197,16 +198,21 @@ def copied(value: Any) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Bit-equal, as far as tensors, numbers, texts and their containers go."""
-    if isinstance(a, Tensor):
-        left_behind = a.grad is not None and b.grad is None  # ``a`` is what the function was given
+    """Bit-equal, as far as tensors, numbers, texts and their containers go.
+
+    ``a`` is what a function was given, ``b`` what it was like before.
+    """
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        left_behind = a.grad is not None and b.grad is None
         equal = a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
         return equal and not left_behind
-    if isinstance(a, Mapping):
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
-    return a == b if isinstance(a, str | int | float | bool) else True
+    if isinstance(a, PLAIN) or isinstance(b, PLAIN):
+        return type(a) is type(b) and (a == b or (a != a and b != b))
+    return isinstance(a, type(b)) or isinstance(b, type(a))
 
 
 def size_of(value: Any) -> int:

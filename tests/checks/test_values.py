@@ -142,3 +142,20 @@ def test_same_is_to_the_bit():
 
 def test_size_counts_what_there_is_to_look_at():
     assert size_of((torch.zeros(2, 3), "abc", [1, {"a": b"xy"}])) == 6 + 3 + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("after", "before"),
+    [
+        ({"a": None}, {"a": 1.0}),
+        ([1, None], [1, 2]),
+        ([torch.ones(2)], [[1.0, 1.0]]),
+        ({"a": [1]}, {"a": (1, 2)}),
+        (1, 1.0),
+        (math.nan, 1.0),
+        ({"a": {"b": 1}}, {"a": None}),
+    ],
+)
+def test_what_was_put_in_the_place_of_another_thing_is_a_change(after, before):
+    assert not same(after, before) and not same(before, after)
+    assert same(after, after) and same(before, before)

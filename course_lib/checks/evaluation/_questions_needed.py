@@ -23,6 +23,7 @@ def _cases(seed: int) -> list[Case]:
         ("a small difference", (0.01, 0.02), (6, 12), (0.75, 0.85)),
         ("models that seldom disagree", (0.03, 0.05), (1.5, 2), (0.75, 0.9)),
         ("models that often disagree", (0.03, 0.05), (8, 10), (0.75, 0.9)),
+        ("a gap that is most of the disagreement", (0.2, 0.25), (1.2, 1.4), (0.75, 0.85)),
         ("a cautious examiner", (0.02, 0.06), (3, 8), (0.93, 0.96)),
         ("a bold examiner", (0.02, 0.06), (3, 8), (0.3, 0.4)),
     )
@@ -104,6 +105,8 @@ _MISTAKES = {
     "On the same questions only those count on which they disagree.": _wrong(
         variance=lambda gap, d: 0.5
     ),
+    "You leave out g². Where nearly all disputed questions go one way, the differences scatter less "
+    "than their mean square says.": _wrong(variance=lambda gap, d: d),
     "You take the root of the variance. The number of questions goes with the variance itself.": (
         _wrong(variance=lambda gap, d: math.sqrt(d - gap**2))
     ),

@@ -72,6 +72,7 @@ def uses_the_power_as_a_z(gap, disagreement, power):
 
 
 WRONG = {
+    without_the_small_term: "leave out g²",
     forgets_the_power: "You forget the power",
     tests_one_side: "one side only",
     adds_the_squares: "square the two z and add",
@@ -83,4 +84,4 @@ WRONG = {
     forgets_to_round_up: "ask for a whole number",
     uses_the_power_as_a_z: "exams that see it",
 }
-RIGHT = [the_formula, without_the_small_term, by_trying, as_an_array]
+RIGHT = [the_formula, by_trying, as_an_array]
