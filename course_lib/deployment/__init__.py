@@ -4,6 +4,7 @@ Pages and their code:
     serving: admission, answers, app, connection, engine, kv_cache, metrics, openapi, protocol,
         quantize, server, timing
 Shared:
+    open_model: a folder of transformers or a GGUF file, with its tokenizer
     recipe: the artifact `quantized`
     terminal: `course chat`
 """
