@@ -111,7 +111,7 @@ class ByteLevelBPE:
         """
         text.encode()
         ids: list[int] = []
-        for part, added in self._parts(text, specials):
+        for part, added in self.parts(text, specials=specials):
             if added is not None:
                 ids.append(added)
             elif part:
@@ -153,8 +153,8 @@ class ByteLevelBPE:
         self._find_all = _any_of(self._added.values())
         self._find_plain = _any_of(set(self._added.values()) - set(self.specials.values()))
 
-    def _parts(self, text: str, specials: bool) -> Iterable[tuple[str, int | None]]:
-        """The text between added tokens, and the tokens."""
+    def parts(self, text: str, *, specials: bool) -> Iterable[tuple[str, int | None]]:
+        """The text between added tokens (with None), and the tokens with their ids."""
         find, at = self._find_all if specials else self._find_plain, 0
         for match in find.finditer(text) if find else ():
             yield text[at : match.start()], None

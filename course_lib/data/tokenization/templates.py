@@ -30,6 +30,7 @@ FAILURES = (
     TypeError,
     ValueError,
 )
+GUARD = "\ue002"
 BEGIN, END = "\ue000\ue001\ue000", "\ue001\ue000\ue001"  # private characters no text should hold
 
 
@@ -67,6 +68,20 @@ class ChatTemplate:
         """Its ids. A special token that a user spelled out is one here, as in `transformers`."""
         text = self.text(messages, add_generation_prompt=add_generation_prompt)
         return self.tokenizer.encode(text, specials=True)
+
+    def prompt(self, messages: Messages) -> list[int]:
+        """Ids up to where the assistant begins to write; no message forges a special token.
+
+        Inside a message `<|im_end|>` stays ten characters: it is broken by a mark before rendering,
+        and mended before encoding. Deviation from `ids`, and `transformers`: that.
+        """
+        broken = [_without_specials(message, self.tokenizer) for message in messages]
+        ids: list[int] = []
+        text = self.text(broken, add_generation_prompt=True)
+        for part, special in self.tokenizer.parts(text, specials=True):
+            plain = self.tokenizer.encode(part.replace(GUARD, ""))
+            ids += plain if special is None else [special]
+        return ids
 
     def conversation(self, messages: Messages) -> tuple[list[int], list[bool]]:
         """Ids, and for each whether the assistant wrote it.
@@ -145,6 +160,14 @@ def _plain(messages: Messages) -> Messages:
         return json.loads(json.dumps(messages))
     except TypeError as error:
         raise ValueError(f"messages: {error}, expected texts, numbers, lists, dicts") from error
+
+
+def _without_specials(message: dict[str, Any], tokenizer: ByteLevelBPE) -> dict[str, Any]:
+    """The message with a mark inside every special token that its text spells."""
+    content = message["content"]
+    for special in tokenizer.specials.values():
+        content = content.replace(special, special[:1] + GUARD + special[1:])
+    return {**message, "content": content}
 
 
 def _spans(rendered: str) -> tuple[str, list[tuple[int, int]]]:

@@ -11,7 +11,7 @@ from course_lib.architecture.families.gguf_llama import PARTS
 from course_lib.architecture.families.interop import to_transformers
 from course_lib.architecture.positions import half_split_permutation
 from course_lib.data.tokenization.tokenizer import Tokenizer
-from course_lib.deployment.open_model import open_model
+from course_lib.deployment.chat.open_model import open_model
 
 TOKENIZER = Tokenizer([(104, 105)])  # h, i
 CONFIG = ModelConfig(
