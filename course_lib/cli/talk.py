@@ -1,10 +1,15 @@
-"""`course chat` and `course serve`: the course's model, in the terminal and behind an address."""
+"""`course chat` and `course serve`: a model in the terminal and behind an address."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from course_lib.cli.output import console
+
+if TYPE_CHECKING:
+    from course_lib.architecture.decoder import Decoder
+    from course_lib.data.tokenization.voices import Voice
 
 
 def add(app: typer.Typer) -> None:
@@ -14,20 +19,30 @@ def add(app: typer.Typer) -> None:
 
 
 Build = Annotated[bool, typer.Option("--build", help="build the model first, if it isn't there")]
+Model = Annotated[
+    str, typer.Option(help="course, a stage of it, published, a folder of transformers, or a .gguf")
+]
 
 
-def chat(build: Build = False):
-    """Talk to the course's model in the terminal."""
-    from course_lib import lineage
-    from course_lib.deployment.terminal import chat as talk
+def chat(model: Model = "course", build: Build = False):
+    """Talk to a model in the terminal: the course's own, or any that you bring."""
+    from course_lib.deployment.chat.terminal import EXAMPLES
+    from course_lib.deployment.chat.terminal import chat as talk
 
-    require_model(build)
-    kinds = ("fact", "sum", "where", "count")
-    examples = tuple(q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds))
-    talk(lineage.model("quantized"), lineage.tokenizer(), examples=examples)
+    loaded, voice = opened(model, build)
+    examples = EXAMPLES
+    if model == "course":
+        from course_lib import lineage
+
+        kinds = ("fact", "sum", "where", "count")
+        examples = tuple(
+            q.prompt for q in lineage.world().questions("test", 4, seed=2, kinds=kinds)
+        )
+    talk(loaded, voice, examples=examples)
 
 
 def serve(
+    model: Model = "course",
     host: Annotated[str, typer.Option(help="0.0.0.0: to other machines, too")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="where to listen; 0: any free one")] = 8000,
     api_key: Annotated[
@@ -35,15 +50,40 @@ def serve(
     ] = None,
     build: Build = False,
 ):
-    """Serve the course's model behind an OpenAI-compatible interface."""
-    from course_lib import lineage
+    """Serve a model behind an OpenAI-compatible interface."""
     from course_lib.deployment.server import check_address
     from course_lib.deployment.server import serve as run
 
     check_address(host, port, api_key)
-    require_model(build)
-    model, tokenizer = lineage.model("quantized"), lineage.tokenizer()
-    run(model, tokenizer, host=host, port=port, api_key=api_key)
+    loaded, voice = opened(model, build)
+    run(loaded, voice, host=host, port=port, api_key=api_key)
+
+
+def opened(where: str, build: bool = False) -> tuple["Decoder", "Voice"]:
+    """A model and its voice, by a stage's name or by a path.
+
+    Raises ValueError for what is neither, or isn't there.
+    """
+    from course_lib import lineage
+    from course_lib.data.tokenization.voices import CourseVoice
+    from course_lib.deployment.chat.open_model import open_model, voice_of
+
+    stage = "quantized" if where == "course" else where
+    if stage in lineage.MODELS:
+        require_model(build)
+        return lineage.model(stage), CourseVoice(lineage.tokenizer())
+    folder: Path | None = Path(where)
+    if where == "published":
+        folder = lineage.published()
+        if folder is None:
+            raise ValueError(lineage.PUBLISHED_MISSING)
+    if not folder.exists():
+        raise ValueError(
+            f"--model {where!r}: no such path, expected course, {', '.join(lineage.MODELS)}, "
+            "published, a folder of transformers, or a .gguf file"
+        )
+    model, tokenizer = open_model(folder)
+    return model, voice_of(folder, tokenizer)
 
 
 def require_model(build: bool) -> None:

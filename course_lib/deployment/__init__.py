@@ -4,8 +4,8 @@ Pages and their code:
     serving: admission, answers, app, connection, engine, kv_cache, metrics, openapi, protocol,
         quantize, server, timing
 Shared:
+    chat: any model by its path, and `course chat`
     recipe: the artifact `quantized`
-    terminal: `course chat`
 """
 
 from course_lib.deployment.engine import Engine, Sampling

@@ -13,8 +13,8 @@ import torch
 from course_lib.architecture.decoder import Decoder
 from course_lib.architecture.sampling.filters import Filters
 from course_lib.architecture.sampling.generate import stream
-from course_lib.data.tokenization.chat import prompt_ids
-from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.data.tokenization.templates import Messages
+from course_lib.data.tokenization.voices import Voice
 from course_lib.deployment.kv_cache import StaticCache
 
 
@@ -43,7 +43,7 @@ class Piece:
 class TextBuffer:
     """Turns tokens into text that is safe to show, and watches for stop strings."""
 
-    tokenizer: Tokenizer
+    voice: Voice
     stops: tuple[str, ...] = ()
     lead: str = ""  # the chat format puts one space before a reply, which is no part of the text
     ids: list[int] = field(default_factory=list)
@@ -69,7 +69,7 @@ class TextBuffer:
         return "" if self.stopped else self._show(text, len(text))
 
     def _text(self) -> str:
-        return self.tokenizer.decode(self.ids).removeprefix(self.lead)
+        return self.voice.decode(self.ids).removeprefix(self.lead)
 
     def _show(self, text: str, end: int) -> str:
         new = text[self.shown : end]
@@ -84,18 +84,19 @@ def _overlap(text: str, stop: str) -> int:
 
 
 class Engine:
-    """A model and its tokenizer, ready to answer; holds no state of any request."""
+    """A model and its voice, ready to answer; holds no state of any request."""
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer) -> None:
-        self.model, self.tokenizer = model.eval(), tokenizer
+    def __init__(self, model: Decoder, voice: Voice) -> None:
+        self.model, self.voice = model.eval(), voice
         self.max_seq = model.config.max_seq
-        self.ends = (tokenizer.end_id, tokenizer.eos_id)
 
-    def chat_prompt(self, messages: list[dict[str, str]]) -> list[int]:
-        return prompt_ids(self.tokenizer, messages)
+    def chat_prompt(self, messages: Messages) -> list[int]:
+        """A conversation, up to where the assistant begins to write."""
+        return self.voice.chat_prompt(messages)
 
     def text_prompt(self, text: str) -> list[int]:
-        return [self.tokenizer.eos_id, *self.tokenizer.encode(text)]
+        """A text to go on with."""
+        return self.voice.text_prompt(text)
 
     def tokens(self, prompt: list[int], sampling: Sampling) -> Iterator[int]:
         """Tokens one by one, an end token included; the prompt is read in one forward pass."""
@@ -116,7 +117,7 @@ class Engine:
             self.model,
             [prompt],
             max_new_tokens=length,
-            stop_ids=self.ends,
+            stop_ids=self.voice.ends,
             filters=Filters(temperature=sampling.temperature, top_p=sampling.top_p),
             generator=generator,
             cache=cache,
@@ -126,11 +127,13 @@ class Engine:
 
     def pieces(self, prompt: list[int], sampling: Sampling) -> Iterator[Piece]:
         """Text as it becomes safe to show; the last piece says why the answer ended."""
-        buffer = TextBuffer(self.tokenizer, sampling.stops, lead=" " if sampling.chat else "")
+        buffer = TextBuffer(
+            self.voice, sampling.stops, lead=self.voice.lead if sampling.chat else ""
+        )
         count = 0
         for token in self.tokens(prompt, sampling):
             count += 1
-            if token in self.ends:
+            if token in self.voice.ends:
                 yield Piece(buffer.rest(), count, "stop")
                 return
             text = buffer.push(token)

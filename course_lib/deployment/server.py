@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.data.tokenization.voices import Voice
 from course_lib.deployment.app import LOOPBACK, SERVED_MODEL_NAME, create_app
 from course_lib.deployment.connection import Connection
 from course_lib.deployment.engine import Engine
@@ -56,7 +56,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def serve(
     model: Decoder,
-    tokenizer: Tokenizer,
+    voice: Voice,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -71,7 +71,7 @@ def serve(
     check_address(host, port, api_key)
     name = f"[{host}]" if ":" in host else host
     hosts = (*LOOPBACK, name.lower()) if is_loopback(host) else ("*",)
-    app = create_app(Engine(model, tokenizer), limits=limits, api_key=api_key, hosts=hosts)
+    app = create_app(Engine(model, voice), limits=limits, api_key=api_key, hosts=hosts)
     with _listen(host, port) as listener:
         url = f"http://{name}:{listener.getsockname()[1]}/v1"
         print(f"model {SERVED_MODEL_NAME!r} at {url} (Ctrl-C ends it)", flush=True)

@@ -57,6 +57,7 @@ LONGER = {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}
         (LlamaConfig(attention_bias=True), "attention_bias is True, expected False"),
         (LlamaConfig(rope_parameters=LONGER), "rope_type is 'linear', expected 'default'"),
         (Qwen3Config(use_sliding_window=True), "use_sliding_window is True, expected False"),
+        (DeepseekV3Config(rope_interleave=False), "rope_interleave is False, expected True"),
         (DeepseekV3Config(), "first_k_dense_replace is 3, expected at least 61"),
     ],
 )

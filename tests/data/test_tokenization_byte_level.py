@@ -27,6 +27,27 @@ def state() -> dict:
         (("normalizer",), {"type": "Lowercase"}, "Lowercase"),
         (("added_tokens", 0, "lstrip"), True, "lstrip"),
         (("model", "unk_token"), "<nowhere>", "<nowhere>"),
+        (("model",), [1], "list"),
+        (("model", "vocab"), ["a"], "list"),
+        (("model", "vocab"), {"a": "b"}, "'b'"),
+        (("model", "vocab"), {"a": -5}, "-5"),
+        (("model", "vocab"), {"a": 2**40}, "1099511627776"),
+        (("model", "vocab"), {}, "vocab is empty"),
+        (("model",), {"type": "BPE", "vocab": {"a": 0}}, "merges"),
+        (("model",), {"type": "BPE", "merges": []}, "vocab"),
+        (("model", "merges"), ["ab"], "'ab'"),
+        (("model", "merges"), [["a", "b", "c"]], "'c'"),
+        (("added_tokens", 0), 3, "int"),
+        (("added_tokens", 0), {"content": "<|x|>"}, "id"),
+        (("added_tokens", 0), {"content": "", "id": 9}, "expected a text"),
+        (("pre_tokenizer",), {"type": "Split", "behavior": "Isolated"}, "pattern"),
+        (
+            ("pre_tokenizer",),
+            {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "(["}},
+            "character set",
+        ),
+        (("pre_tokenizer",), {"type": "Sequence"}, "pretokenizers"),
+        (("normalizer",), "NFC", "str"),
     ],
 )
 def test_what_is_not_covered_is_refused_by_name(state, path, value, named):
@@ -35,8 +56,9 @@ def test_what_is_not_covered_is_refused_by_name(state, path, value, named):
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=named) as caught:
         ByteLevelBPE(changed, "there/tokenizer.json")
+    assert str(caught.value).startswith("there/tokenizer.json: ")
 
 
 def test_a_user_forges_no_special_token(state):

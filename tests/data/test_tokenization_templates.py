@@ -26,6 +26,11 @@ def tokenizer() -> ByteLevelBPE:
         "{{ namespace(__class__=1) }}",
         "{{ raise_exception('no system message') }}",
         "{{ messages[9].content.x }}",
+        "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}",
+        "{{ [1][9].x }}",
+        "{% for i in range(10**7) %}x{% endfor %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
     ],
 )
 def test_a_template_reaches_nothing_and_its_refusals_are_value_errors(tokenizer, template):
@@ -38,9 +43,24 @@ def test_a_broken_template_is_refused_when_it_is_read(tokenizer):
         ChatTemplate("{% for %}", tokenizer)
 
 
-def test_without_generation_nobody_knows_who_wrote_what(tokenizer):
-    chat = ChatTemplate("{{ messages[0].content }}", tokenizer)
-    assert chat.text(USER) == "hi"
+def test_a_model_without_a_template(tokenizer):
+    with pytest.raises(ValueError, match="expected Jinja"):
+        ChatTemplate(None, tokenizer)
+
+
+def test_messages_that_no_file_could_hold(tokenizer):
+    with pytest.raises(ValueError, match=r"set .* expected"):
+        ChatTemplate("{{ messages }}", tokenizer).text([{"role": "user", "content": {1}}])
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "{% if add_generation_prompt %}<|a|>{% endif %}", "{# {% generation %} #}", "generation"],
+    ids=["nothing", "the prompt's own word", "a remark", "a text"],
+)
+def test_without_generation_nobody_knows_who_wrote_what(tokenizer, before):
+    chat = ChatTemplate(before + "{{ messages[0].content }}", tokenizer)
+    assert chat.text(USER).endswith("hi")
     with pytest.raises(ValueError, match="generation"):
         chat.conversation(USER)
 

@@ -6,6 +6,7 @@ import socket
 import httpx
 import pytest
 
+from course_lib.data.tokenization.voices import CourseVoice
 from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
 from course_lib.deployment.protocol import Limits
@@ -20,7 +21,7 @@ PATIENT = Limits(header_seconds=600, body_seconds=600, connections=4)
 
 @pytest.fixture(scope="module")
 def engine(model, tokenizer):
-    return Engine(model, tokenizer)
+    return Engine(model, CourseVoice(tokenizer))
 
 
 def connect(url):

@@ -4,18 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_lib.data.tokenization.voices import CourseVoice
 from course_lib.deployment.engine import Engine, Sampling, TextBuffer
 from course_lib.deployment.kv_cache import decode_naive
 
 
 @pytest.fixture(scope="module")
 def engine(model, tokenizer):
-    return Engine(model, tokenizer)
+    return Engine(model, CourseVoice(tokenizer))
 
 
 def pushed(tokenizer, text, stops=(), lead=""):
     """What a buffer shows for a text that arrives byte by byte, and in how many pieces."""
-    buffer = TextBuffer(tokenizer, stops, lead)
+    buffer = TextBuffer(CourseVoice(tokenizer), stops, lead)
     shown = []
     for byte in text.encode():
         shown.append(buffer.push(*tokenizer.encode_bytes(bytes([byte]))))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from course_lib.data.tokenization.voices import CourseVoice
 from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine
 from course_lib.deployment.protocol import Limits
@@ -24,7 +25,9 @@ UNSAID = ("turns alternate", "must be the user's", "surrogate", "tokens", "is no
 
 @pytest.fixture(scope="module")
 def client(model, tokenizer):
-    app = create_app(Engine(model, tokenizer), limits=Limits(max_tokens=3, prompt_tokens=60))
+    app = create_app(
+        Engine(model, CourseVoice(tokenizer)), limits=Limits(max_tokens=3, prompt_tokens=60)
+    )
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 

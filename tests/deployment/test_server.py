@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from course_lib.data.tokenization.voices import CourseVoice
 from course_lib.deployment.app import SERVED_MODEL_NAME, create_app
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.protocol import Limits
@@ -39,7 +40,7 @@ class SlowEngine(Engine):
 
 @pytest.fixture(scope="module")
 def engine(model, tokenizer):
-    return SlowEngine(model, tokenizer)
+    return SlowEngine(model, CourseVoice(tokenizer))
 
 
 @pytest.fixture(scope="module")
@@ -429,14 +430,14 @@ def test_the_port_is_free_after_the_block(engine):
 
 def test_a_public_address_needs_a_key(model, tokenizer):
     with pytest.raises(ValueError, match="0.0.0.0"):
-        serve(model, tokenizer, host="0.0.0.0")
+        serve(model, CourseVoice(tokenizer), host="0.0.0.0")
     assert is_loopback("::1") and is_loopback("LocalHost") and not is_loopback("example.org")
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 99_999])
 def test_a_port_that_is_none_is_named(model, tokenizer, port):
     with pytest.raises(ValueError, match=f"port is {port}, expected 1 to 65535"):
-        serve(model, tokenizer, port=port)
+        serve(model, CourseVoice(tokenizer), port=port)
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "schl\u00fcssel", "line\n"])
@@ -465,7 +466,7 @@ def test_the_address_is_printed_once_it_answers(engine, monkeypatch, capsys, hos
             asked["status"] = client.get("/models").status_code
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
-    serve(engine.model, engine.tokenizer, host=host, port=0)
+    serve(engine.model, engine.voice, host=host, port=0)
     assert asked["status"] == 200
     assert asked["url"].endswith(f":{asked['port']}/v1")
 
@@ -474,7 +475,7 @@ def test_a_port_that_is_taken_is_said_and_no_address_printed(engine, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port={port}: Address already in use"):
-            serve(engine.model, engine.tokenizer, port=port)
+            serve(engine.model, engine.voice, port=port)
     assert capsys.readouterr().out == ""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment import engine, server
 from course_lib.deployment.quantize import load_quantized
+from course_lib.data.tokenization.voices import CourseVoice
 whole = engine.Engine.tokens
 def slow(self, prompt, sampling):
     for token in whole(self, prompt, sampling):
@@ -27,7 +28,7 @@ def slow(self, prompt, sampling):
 engine.Engine.tokens = slow
 folder = Path(sys.argv[1])
 tokenizer = Tokenizer.load(folder / "tokenizer.json")
-server.serve(load_quantized(folder), tokenizer, port=int(sys.argv[2]))
+server.serve(load_quantized(folder), CourseVoice(tokenizer), port=int(sys.argv[2]))
 """
 
 

@@ -62,7 +62,12 @@ DEMANDS = {
     "mistral": {"hidden_act": "silu"},
     "mixtral": {"hidden_act": "silu"},
     "qwen3": {"attention_bias": False, "hidden_act": "silu", "use_sliding_window": False},
-    "deepseek": {"attention_bias": False, "hidden_act": "silu", "rms_norm_eps": LATENT_EPS},
+    "deepseek": {
+        "attention_bias": False,
+        "hidden_act": "silu",
+        "rms_norm_eps": LATENT_EPS,
+        "rope_interleave": True,
+    },
 }
 
 

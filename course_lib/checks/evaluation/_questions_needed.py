@@ -105,8 +105,8 @@ _MISTAKES = {
     "On the same questions only those count on which they disagree.": _wrong(
         variance=lambda gap, d: 0.5
     ),
-    "You leave out g². Where nearly all disputed questions go one way, the differences scatter less "
-    "than their mean square says.": _wrong(variance=lambda gap, d: d),
+    "You leave out g². Where nearly all disputed questions go one way, the differences scatter "
+    "less than their mean square says.": _wrong(variance=lambda gap, d: d),
     "You take the root of the variance. The number of questions goes with the variance itself.": (
         _wrong(variance=lambda gap, d: math.sqrt(d - gap**2))
     ),

@@ -2,12 +2,15 @@
 
 GPT-2's, Llama 3's, Qwen's and SmolLM2's files are of this kind: text is cut (`cutters`), a cut
 piece becomes bytes, and bytes become ids by a list of merges. What a file asks for beyond that is
-refused by name. Deviations of ours from `tokenizers`: none in the ids; special tokens inside a
-text are only read as such where that is asked for.
+refused by name. Deviations of ours from `tokenizers`: special tokens inside a text are only read
+as such where that is asked for; and `regex` tells letters and digits by newer Unicode tables than
+`tokenizers`, so that characters added since are cut otherwise. Ids differ there only where a merge
+of the file crosses such a cut.
 """
 
 import heapq
 import json
+import sys
 from collections.abc import Callable, Iterable
 from itertools import chain
 from operator import add
@@ -42,7 +45,14 @@ class ByteLevelBPE:
 
     def __init__(self, state: dict, name: str = "tokenizer.json"):
         self.name = name
-        model = state.get("model") or {}
+        try:
+            self._read(state)
+        except (LookupError, TypeError, AttributeError, regex.error) as error:
+            kind = type(error).__name__
+            raise ValueError(f"{name}: no byte-level BPE can be read ({kind}: {error})") from error
+
+    def _read(self, state: dict) -> None:
+        name, model = self.name, state.get("model") or {}
         for field, wanted in MODEL.items():
             if model.get(field) not in wanted:
                 raise ValueError(
@@ -50,6 +60,11 @@ class ByteLevelBPE:
                     "only byte-level BPE is read"
                 )
         self.vocab: dict[str, int] = model["vocab"]
+        for token, i in self.vocab.items():
+            if not isinstance(i, int) or not 0 <= i <= sys.maxunicode:
+                raise ValueError(f"{name}: token {token!r} has id {i!r}, expected one from 0 on")
+        if not self.vocab:
+            raise ValueError(f"{name}: model.vocab is empty, expected tokens and their ids")
         self.normalize = normalizer(state.get("normalizer"), name)
         self.cut: Callable[[str], list[str]] = cutter(state.get("pre_tokenizer"), name)
         self._ignore_merges = bool(model.get("ignore_merges"))
@@ -96,7 +111,7 @@ class ByteLevelBPE:
         """
         text.encode()
         ids: list[int] = []
-        for part, added in self._parts(text, specials):
+        for part, added in self.parts(text, specials=specials):
             if added is not None:
                 ids.append(added)
             elif part:
@@ -123,6 +138,8 @@ class ByteLevelBPE:
 
     def _read_added(self, entries: list[dict]) -> None:
         for entry in entries:
+            if not entry["content"]:
+                raise ValueError(f"{self.name}: added token {entry['id']} is '', expected a text")
             if asked := [flag for flag in ADDED if entry.get(flag)]:
                 plain = asked == ["normalized"] and self.normalize("\u212b") == "\u212b"
                 if not plain:
@@ -136,8 +153,8 @@ class ByteLevelBPE:
         self._find_all = _any_of(self._added.values())
         self._find_plain = _any_of(set(self._added.values()) - set(self.specials.values()))
 
-    def _parts(self, text: str, specials: bool) -> Iterable[tuple[str, int | None]]:
-        """The text between added tokens, and the tokens."""
+    def parts(self, text: str, *, specials: bool) -> Iterable[tuple[str, int | None]]:
+        """The text between added tokens (with None), and the tokens with their ids."""
         find, at = self._find_all if specials else self._find_plain, 0
         for match in find.finditer(text) if find else ():
             yield text[at : match.start()], None
@@ -147,7 +164,10 @@ class ByteLevelBPE:
 
     def _pairs(self, merges: list) -> Iterable[tuple[int, int, int]]:
         for merge in merges:
-            left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
+            parts = merge.split(" ", 1) if isinstance(merge, str) else merge
+            if len(parts) != 2:
+                raise ValueError(f"{self.name}: merge {merge!r}, expected two tokens")
+            left, right = parts
             yield self._id(left), self._id(right), self._id(left + right)
 
     def _piece(self, piece: str) -> tuple[int, ...]:

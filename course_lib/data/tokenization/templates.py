@@ -20,6 +20,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from course_lib.data.tokenization.byte_level import ByteLevelBPE
 
 Messages = list[dict[str, Any]]
+# What a template's program may fail with while it renders.
+FAILURES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+GUARD = "\ue002"
 BEGIN, END = "\ue000\ue001\ue000", "\ue001\ue000\ue001"  # private characters no text should hold
 
 
@@ -29,10 +40,11 @@ class ChatTemplate:
     settings: what the template may ask for by name, such as bos_token.
     """
 
-    def __init__(self, template: str, tokenizer: ByteLevelBPE, **settings: Any):
+    def __init__(self, template: str | None, tokenizer: ByteLevelBPE, **settings: Any):
+        if template is None:
+            raise ValueError("the model has no chat template, expected Jinja in a string")
         self.tokenizer = tokenizer
         self.settings = {"tools": None, "documents": None} | settings
-        self.marks_replies = "generation" in template
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
         )
@@ -46,6 +58,7 @@ class ChatTemplate:
             self._template = environment.from_string(template)
         except jinja2.TemplateError as error:
             raise ValueError(f"chat template: {error}") from error
+        self.marks_replies = environment.extensions[_Generation.identifier].seen
 
     def text(self, messages: Messages, *, add_generation_prompt: bool = False) -> str:
         """The conversation as the model reads it. ValueError: what the template refuses."""
@@ -55,6 +68,20 @@ class ChatTemplate:
         """Its ids. A special token that a user spelled out is one here, as in `transformers`."""
         text = self.text(messages, add_generation_prompt=add_generation_prompt)
         return self.tokenizer.encode(text, specials=True)
+
+    def prompt(self, messages: Messages) -> list[int]:
+        """Ids up to where the assistant begins to write; no message forges a special token.
+
+        Inside a message `<|im_end|>` stays ten characters: it is broken by a mark before rendering,
+        and mended before encoding. Deviation from `ids`, and `transformers`: that.
+        """
+        broken = [_without_specials(message, self.tokenizer) for message in messages]
+        ids: list[int] = []
+        text = self.text(broken, add_generation_prompt=True)
+        for part, special in self.tokenizer.parts(text, specials=True):
+            plain = self.tokenizer.encode(part.replace(GUARD, ""))
+            ids += plain if special is None else [special]
+        return ids
 
     def conversation(self, messages: Messages) -> tuple[list[int], list[bool]]:
         """Ids, and for each whether the assistant wrote it.
@@ -82,16 +109,14 @@ class ChatTemplate:
         return ids, written
 
     def _rendered(self, messages: Messages, add_generation_prompt: bool) -> str:
-        for message in messages:
-            if any(mark in str(message.get("content")) for mark in (BEGIN, END)):
-                raise ValueError("a message holds the characters U+E000 U+E001: expected text")
+        plain = _plain(messages)
         try:
             return self._template.render(
-                messages=json.loads(json.dumps(messages)),  # plain values: nothing to call
+                messages=plain,
                 add_generation_prompt=add_generation_prompt,
                 **self.settings,
             )
-        except jinja2.TemplateError as error:
+        except FAILURES as error:
             raise ValueError(f"chat template: {error}") from error
 
 
@@ -114,14 +139,35 @@ class _Generation(Extension):
     """`{% generation %}`: marks before and after what the block renders."""
 
     tags = {"generation"}
+    seen = False
 
     def parse(self, parser) -> nodes.CallBlock:
+        self.seen = True
         line = next(parser.stream).lineno
         body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
         return nodes.CallBlock(self.call_method("_marked"), [], [], body).set_lineno(line)
 
     def _marked(self, caller) -> str:
         return BEGIN + caller() + END
+
+
+def _plain(messages: Messages) -> Messages:
+    """The messages as JSON has them, so that a template finds nothing to call or to change."""
+    for message in messages:
+        if any(mark in str(message.get("content")) for mark in (BEGIN, END)):
+            raise ValueError("a message holds the characters U+E000 U+E001: expected text")
+    try:
+        return json.loads(json.dumps(messages))
+    except TypeError as error:
+        raise ValueError(f"messages: {error}, expected texts, numbers, lists, dicts") from error
+
+
+def _without_specials(message: dict[str, Any], tokenizer: ByteLevelBPE) -> dict[str, Any]:
+    """The message with a mark inside every special token that its text spells."""
+    content = message["content"]
+    for special in tokenizer.specials.values():
+        content = content.replace(special, special[:1] + GUARD + special[1:])
+    return {**message, "content": content}
 
 
 def _spans(rendered: str) -> tuple[str, list[tuple[int, int]]]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from course_lib.architecture.decoder import Decoder
-from course_lib.data.tokenization.tokenizer import Tokenizer
+from course_lib.data.tokenization.voices import Voice
 from course_lib.deployment.engine import Engine, Sampling
 
 WELCOME = """\
@@ -37,7 +37,7 @@ WARM = Sampling(max_tokens=256, temperature=0.8)
 
 def chat(
     model: Decoder,
-    tokenizer: Tokenizer,
+    voice: Voice,
     *,
     examples: tuple[str, ...] = EXAMPLES,
     source: TextIOBase | None = None,
@@ -50,7 +50,7 @@ def chat(
     """
     source = source or sys.stdin
     console = console or Console(highlight=False)
-    engine = Engine(model, tokenizer)
+    engine = Engine(model, voice)
     talking = source.isatty()
     if talking:
         _welcome(console, examples)

@@ -8,10 +8,11 @@ import torch
 from rich.console import Console
 
 from course_lib.architecture.decoder import save_model
+from course_lib.data.tokenization.voices import CourseVoice
+from course_lib.deployment.chat.terminal import chat
 from course_lib.deployment.engine import Engine, Sampling
 from course_lib.deployment.quantize import load_quantized, quantize_model, save_quantized
 from course_lib.deployment.recipe import QuantizedConfig, build_quantized
-from course_lib.deployment.terminal import chat
 
 QUESTION = "Where does Baben live?"
 
@@ -30,13 +31,13 @@ def folder(model, tmp_path):
 def talk(folder, tokenizer, source, *, terminal=False):
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=80, highlight=False)
-    chat(load_quantized(folder), tokenizer, source=source, console=console)
+    chat(load_quantized(folder), CourseVoice(tokenizer), source=source, console=console)
     return out.getvalue()
 
 
 def test_a_pipe_gets_one_answer_a_question_and_nothing_else(folder, tokenizer):
     printed = talk(folder, tokenizer, io.StringIO(f"{QUESTION}\n\n{QUESTION}\n"))
-    engine = Engine(load_quantized(folder), tokenizer)
+    engine = Engine(load_quantized(folder), CourseVoice(tokenizer))
     prompt = engine.chat_prompt([{"role": "user", "content": QUESTION}])
     answer = engine.answer(prompt, Sampling(max_tokens=256))
     assert answer.strip()

@@ -1,0 +1,1 @@
+"""Talking to a model: opened by its path, and a terminal for it."""
