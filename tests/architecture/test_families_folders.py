@@ -1,5 +1,6 @@
 """Folders that we can't have are refused in one line that names what is there."""
 
+import contextlib
 import json
 
 import pytest
@@ -13,12 +14,21 @@ from transformers import (
     LlamaModel,
 )
 
+from course_lib.architecture.config import Latent
 from course_lib.architecture.decoder import Decoder, ModelConfig
 from course_lib.architecture.families.folders import load_folder
 from course_lib.architecture.families.interop import to_transformers
-from course_lib.architecture.families.presets import gpt2
+from course_lib.architecture.families.presets import deepseek, gpt2, mixtral
 
 MODEL = ModelConfig(vocab_size=40, d_model=16, n_layers=2, n_heads=2, n_kv_heads=1, d_ff=24)
+SIZES = {"vocab_size": 40, "d_model": 16, "n_layers": 2, "n_heads": 2, "d_ff": 24}
+OTHERS = {
+    "gpt2": gpt2(**SIZES),
+    "mixtral": mixtral(n_experts=4, top_k=2, **SIZES),
+    "deepseek": deepseek(
+        latent=Latent(kv_rank=8, q_rank=8, d_nope=8, d_rope=4, d_value=8), norm_eps=1e-6, **SIZES
+    ),
+}
 HF = LlamaConfig(
     vocab_size=40,
     hidden_size=16,
@@ -76,6 +86,32 @@ def test_a_setting_that_we_do_not_have(folder, fields, named):
     assert str(folder) in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [None, "x", 5, -1, [1], {"rope_type": "llama3"}], ids=str)
+def test_nonsense_in_any_field_is_a_value_error_of_one_line(folder, value):
+    file = folder / "config.json"
+    whole = json.loads(file.read_text())
+    refused = 0
+    for field in [*whole, "quantization_config", "rope_scaling"]:
+        file.write_text(json.dumps(whole | {field: value}))
+        try:
+            load_folder(folder)
+        except ValueError as error:
+            refused += 1
+            assert str(folder) in str(error) and "\n" not in str(error)
+    assert refused > 5
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_field_that_is_missing_is_a_value_error(name, tmp_path):
+    to_transformers(Decoder(OTHERS[name])).save_pretrained(tmp_path)
+    whole = json.loads((tmp_path / "config.json").read_text())
+    for field in whole:
+        fields = {key: value for key, value in whole.items() if key != field}
+        (tmp_path / "config.json").write_text(json.dumps(fields))
+        with contextlib.suppress(ValueError):  # others have a default
+            load_folder(tmp_path)
+
+
 @pytest.mark.parametrize("kind", [LlamaModel, LlamaForSequenceClassification])
 def test_a_class_without_a_language_models_head(kind, tmp_path):
     kind(HF).save_pretrained(tmp_path)
@@ -104,6 +140,14 @@ def test_a_file_that_is_missing_or_something_else(folder, name, content):
 def test_a_folder_with_pickles_alone_is_not_read(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ValueError, match="safetensors"):
+        load_folder(folder)
+
+
+@pytest.mark.parametrize("index", [{}, [], {"weight_map": []}, {"weight_map": {"a": 3}}])
+def test_an_index_of_another_form(folder, index):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="expected a weight_map"):
         load_folder(folder)
 
 

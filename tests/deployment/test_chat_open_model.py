@@ -1,19 +1,28 @@
 """A model by its path: the same one from a folder and from a GGUF file, with its tokenizer."""
 
+import dataclasses
 import json
+import math
 
 import gguf
 import pytest
 import torch
 
 from course_lib.architecture.decoder import Decoder, ModelConfig
-from course_lib.architecture.families.gguf_llama import PARTS
+from course_lib.architecture.families.gguf import GGUF, read_gguf
+from course_lib.architecture.families.gguf_llama import (
+    PARTS,
+    decoder_of,
+    tokenizer_config,
+    tokenizer_json,
+)
 from course_lib.architecture.families.interop import to_transformers
 from course_lib.architecture.positions import half_split_permutation
 from course_lib.data.tokenization.tokenizer import Tokenizer
 from course_lib.deployment.chat.open_model import open_model
 
 TOKENIZER = Tokenizer([(104, 105)])  # h, i
+NONSENSE = (None, 0, -1, 3, "x", 2.5, math.nan, [], [1], True, 4096)
 CONFIG = ModelConfig(
     vocab_size=TOKENIZER.vocab_size, d_model=32, n_layers=2, n_heads=4, n_kv_heads=2, d_ff=64
 )
@@ -78,6 +87,25 @@ def test_the_same_model_comes_back(form, tied, tmp_path):
         assert torch.equal(weight, again.state_dict()[name])
     text = "hi there, été 12"
     assert tokenizer.encode(text) == TOKENIZER.encode(text)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> GGUF:
+    return read_gguf(gguf_of(Decoder(CONFIG), tmp_path_factory.mktemp("gguf") / "a.gguf"))
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=str)
+def test_metadata_of_nonsense_is_refused_with_the_files_name(file, value):
+    refused = 0
+    for name in [*file.metadata, "llama.attention.key_length", "tokenizer.ggml.eos_token_id"]:
+        changed = dataclasses.replace(file, metadata=file.metadata | {name: value})
+        for read in (decoder_of, tokenizer_json, tokenizer_config):
+            try:
+                read(changed)
+            except ValueError as error:
+                refused += 1
+                assert str(file.path) in str(error) and "\n" not in str(error)
+    assert refused > 9
 
 
 def test_a_tokenizer_of_another_model(tmp_path):

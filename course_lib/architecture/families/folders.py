@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
@@ -24,6 +25,17 @@ from course_lib.architecture.families.interop_weights import our_weights
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 HEAD = "lm_head.weight"
 EXPERT = re.compile(r"(.*)\.block_sparse_moe\.experts\.(\d+)\.(w[123])\.weight")
+# What transformers, and we, may meet in a config.json that says nonsense.
+BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
 SAVED_AS = {kind.__name__ for kind in CLASSES.values()}
 
 
@@ -39,8 +51,8 @@ def load_folder(folder: Path | str) -> Decoder:
         config = our_config(theirs)
         model = Decoder(config)
         ours = our_weights(_as_in_memory(_read_weights(folder), theirs.model_type), config)
-    except (ValueError, RuntimeError, ArithmeticError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder}: {error}") from error
+    except BROKEN as error:
+        raise ValueError(f"{folder}: {_line(error)}") from error
     types = {weight.dtype for weight in ours.values()}
     if len(types) > 1 or not all(kind.is_floating_point for kind in types):
         raise ValueError(f"{folder}: weights of {sorted(map(str, types))}, expected one float type")
@@ -61,21 +73,26 @@ def read_config(folder: Path) -> PreTrainedConfig:
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, LookupError, ArithmeticError, TypeError) as error:
-        raise ValueError(f"{file}: no config that can be read ({error})") from error
-    if raw.get("quantization_config"):
-        method = raw["quantization_config"].get("quant_method", "unnamed")
+    except BROKEN as error:
+        raise ValueError(f"{file}: no config that can be read ({_line(error)})") from error
+    if quantised := raw.get("quantization_config"):
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
         raise ValueError(
             f"{file}: quantization_config is there ({method}), expected the weights as they were "
             "trained"
         )
     saved_as = raw.get("architectures") or []
-    if saved_as and not SAVED_AS & set(saved_as):
+    if saved_as and not (isinstance(saved_as, list) and SAVED_AS & set(map(str, saved_as))):
         raise ValueError(
-            f"{file}: architectures is {saved_as[0]!r}, expected one of "
-            f"{', '.join(sorted(SAVED_AS))}"
+            f"{file}: architectures is {saved_as}, expected one of {', '.join(sorted(SAVED_AS))}"
         )
     return config
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line; a name alone, as of a KeyError, with its kind."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if isinstance(error, LookupError) else said
 
 
 def _as_in_memory(weights: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
@@ -107,7 +124,10 @@ def _as_in_memory(weights: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
 def _read_weights(folder: Path) -> dict[str, Tensor]:
     files = [folder / WEIGHTS]
     if not files[0].exists() and (folder / INDEX).exists():
-        places = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        places = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(places, dict) or not all(isinstance(n, str) for n in places.values()):
+            raise ValueError(f"{INDEX}: expected a weight_map of tensors and their files")
         if outside := [name for name in places.values() if Path(name).name != name]:
             raise ValueError(f"{INDEX} names {outside[0]!r}, expected a file of this folder")
         files = [folder / name for name in sorted(set(places.values()))]

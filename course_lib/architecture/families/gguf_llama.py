@@ -5,6 +5,8 @@ W_q and W_k, which llama.cpp keeps interleaved: RoPE turns neighbours there, hal
 weights are those of a file without `output.weight`.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -28,6 +30,7 @@ OPTIONAL = {
     "head_size": "attention.key_length",
     "rope_theta": "rope.freq_base",
 }
+FRACTIONS = ("norm_eps", "rope_theta")
 PARTS = {
     "attention_norm": "attn_norm",
     "mlp_norm": "ffn_norm",
@@ -53,7 +56,7 @@ CONTROL, USER_DEFINED = 3, 4  # of tokenizer.ggml.token_type
 
 def config_of(file: GGUF) -> ModelConfig:
     """The sizes that the metadata names. Raises ValueError for what is no plain Llama."""
-    kind = _needed(file, "general.architecture")
+    kind = _needed(file, "general.architecture", str)
     if kind != "llama":
         raise ValueError(f"{file.path}: general.architecture is {kind!r}, expected 'llama'")
     scaling = file.metadata.get("llama.rope.scaling.type", "none")
@@ -61,17 +64,21 @@ def config_of(file: GGUF) -> ModelConfig:
         raise ValueError(f"{file.path}: llama.rope.scaling.type is {scaling!r}, expected 'none'")
     if file.metadata.get("llama.expert_count", 0):
         raise ValueError(f"{file.path}: llama.expert_count is not 0: its experts aren't covered")
-    sizes = {ours: _needed(file, f"llama.{theirs}") for ours, theirs in SIZES.items()}
-    given = {ours: file.metadata.get(f"llama.{theirs}") for ours, theirs in OPTIONAL.items()}
+    sizes = {ours: _number(file, ours, f"llama.{theirs}") for ours, theirs in SIZES.items()}
     sizes |= {"n_kv_heads": sizes["n_heads"]}
-    sizes |= {name: value for name, value in given.items() if value is not None}
-    for name in ("norm_eps", "rope_theta"):  # 1e-5 was stored in float32: the shortest that is it
+    for ours, theirs in OPTIONAL.items():
+        if file.metadata.get(f"llama.{theirs}") is not None:
+            sizes[ours] = _number(file, ours, f"llama.{theirs}")
+    for name in FRACTIONS:  # 1e-5 was stored in float32: the shortest that is it
         if name in sizes:
             sizes[name] = float(str(np.float32(sizes[name])))
-    if sizes.get("head_size") == sizes["d_model"] / sizes["n_heads"]:
+    if "head_size" in sizes and sizes["head_size"] * sizes["n_heads"] == sizes["d_model"]:
         del sizes["head_size"]
     vocab = file.tensors["token_embd.weight"].shape[0] if "token_embd.weight" in file.tensors else 0
-    config = ModelConfig(vocab_size=vocab, tied="output.weight" not in file.tensors, **sizes)
+    try:
+        config = ModelConfig(vocab_size=vocab, tied="output.weight" not in file.tensors, **sizes)
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"{file.path}: {error}") from error
     turned = file.metadata.get("llama.rope.dimension_count", config.d_head)
     if turned != config.d_head:
         raise ValueError(
@@ -88,8 +95,7 @@ def decoder_of(file: GGUF) -> Decoder:
     RoPE) or of another shape.
     """
     config = config_of(file)
-    model = Decoder(config)
-    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    _require_last_block(config, file)
     weights: dict[str, Tensor] = {}
     links = dict(_links(config))
     known = {name for names in links.values() for name in names}
@@ -99,6 +105,8 @@ def decoder_of(file: GGUF) -> Decoder:
         raise ValueError(
             f"{file.path}: no Llama of ours: tensors too many {unknown[:3]}, missing {missing[:3]}"
         )
+    model = _empty(config, file)
+    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     for ours, names in links.items():
         tensors = [file.tensor(name) for name in names]
         if len(tensors) == 3:
@@ -116,14 +124,17 @@ def decoder_of(file: GGUF) -> Decoder:
 
 def tokenizer_json(file: GGUF) -> dict:
     """The tokenizer in the format of `tokenizers`. Raises ValueError for one that isn't BPE."""
-    kind, cut = _needed(file, "tokenizer.ggml.model"), _needed(file, "tokenizer.ggml.pre")
+    kind = _needed(file, "tokenizer.ggml.model", str)
+    cut = _needed(file, "tokenizer.ggml.pre", str)
     if kind != "gpt2" or cut not in CUTS:
         raise ValueError(
             f"{file.path}: tokenizer.ggml.model is {kind!r} and .pre {cut!r}, expected 'gpt2' "
             f"(byte-level BPE) and one of {', '.join(CUTS)}"
         )
-    tokens, kinds = _needed(file, "tokenizer.ggml.tokens"), file.metadata
-    kinds = kinds.get("tokenizer.ggml.token_type", [1] * len(tokens))
+    tokens, merges = _texts(file, "tokenizer.ggml.tokens"), _texts(file, "tokenizer.ggml.merges")
+    kinds = file.metadata.get("tokenizer.ggml.token_type", [1] * len(tokens))
+    if not isinstance(kinds, list) or len(kinds) != len(tokens):
+        raise ValueError(f"{file.path}: tokenizer.ggml.token_type, expected {len(tokens)} numbers")
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     added = [
         {"id": i, "content": token, **flags, "special": kind == CONTROL}
@@ -149,32 +160,64 @@ def tokenizer_json(file: GGUF) -> dict:
             "byte_fallback": False,
             "ignore_merges": False,
             "vocab": {token: i for i, token in enumerate(tokens)},
-            "merges": [m.split(" ", 1) for m in _needed(file, "tokenizer.ggml.merges")],
+            "merges": [merge.split(" ", 1) for merge in merges],
         },
     }
 
 
 def tokenizer_config(file: GGUF) -> dict:
     """What `transformers` keeps beside it: the roles of the special tokens and the template."""
-    tokens = _needed(file, "tokenizer.ggml.tokens")
+    tokens = _texts(file, "tokenizer.ggml.tokens")
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
-        "model_max_length": _needed(file, "llama.context_length"),
+        "model_max_length": _needed(file, "llama.context_length", int),
     }
     for role, name in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
-        token = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
-        if token is not None:
+        entry = f"tokenizer.ggml.{name}_token_id"
+        if entry in file.metadata:
+            token = _needed(file, entry, int)
+            if not 0 <= token < len(tokens):
+                raise ValueError(f"{file.path}: {entry} is {token}, expected a token's id")
             config[f"{role}_token"] = tokens[token]
     if "tokenizer.chat_template" in file.metadata:
         config["chat_template"] = file.metadata["tokenizer.chat_template"]
     return config
 
 
-def _needed(file: GGUF, name: str) -> object:
+def _require_last_block(config: ModelConfig, file: GGUF) -> None:
+    """Before anything is made for each block that the metadata claims."""
+    if f"blk.{config.n_layers - 1}.attn_q.weight" not in file.tensors:
+        raise ValueError(
+            f"{file.path}: llama.block_count is {config.n_layers}, more than there are"
+        )
+
+
+def _empty(config: ModelConfig, file: GGUF) -> Decoder:
+    try:
+        return Decoder(config)
+    except (ValueError, RuntimeError, ArithmeticError) as error:  # as more than memory holds
+        raise ValueError(f"{file.path}: {' '.join(str(error).split())}") from error
+
+
+def _needed(file: GGUF, name: str, kind: type) -> Any:
     if name not in file.metadata:
         raise ValueError(f"{file.path}: no metadata {name!r}")
-    return file.metadata[name]
+    value = file.metadata[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{file.path}: {name} is {str(value)[:40]!r}, expected {kind.__name__}")
+    return value
+
+
+def _number(file: GGUF, ours: str, theirs: str) -> int | float:
+    return _needed(file, theirs, float if ours in FRACTIONS else int)
+
+
+def _texts(file: GGUF, name: str) -> list[str]:
+    values = _needed(file, name, list)
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{file.path}: {name} holds {type(values[0]).__name__}, expected texts")
+    return values
 
 
 def _links(config: ModelConfig) -> list[tuple[str, list[str]]]:
