@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib.util
 import io
 import json
 import runpy
@@ -59,7 +60,7 @@ def test_nbgrader_can_release_and_collect_it(name):
 @by_exercise
 def test_the_set_up_cell_is_short_and_leaves_colab_s_packages_alone(name):
     setup = code(read(name))[0]
-    assert "colab-setup" in setup.metadata.tags and setup.source.count("\n") <= 2
+    assert "colab-setup" in setup.metadata.tags and setup.source.count("\n") <= 3
     assert "find_spec" in setup.source and "--no-deps" in setup.source
     assert "torch" not in setup.source
 
@@ -72,6 +73,25 @@ def test_the_set_up_cell_installs_nothing_where_the_code_is_and_says_one_line_ea
             exec(text, {})  # there is no get_ipython here: a call of pip would be a NameError
         assert said.getvalue().count("\n") == 1
         assert "course_lib" in said.getvalue() and "torch" in said.getvalue()
+
+
+def test_without_a_network_the_set_up_cell_says_one_sentence(monkeypatch):
+    """pip is there and fetches nothing, as where the repository is private."""
+    text = TransformerManager().transform_cell(code(read(next(iter(EXERCISES))))[0].source)
+    asked = []
+
+    class Shell:
+        def run_line_magic(self, *line) -> None:
+            asked.append(line)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "course_lib.page", None)  # an import of it is an ImportError
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(text, {"get_ipython": Shell})
+    assert len(asked) == 1 and "-qqq" in asked[0][1]
+    assert said.getvalue().count("\n") == 1
+    assert "network" in said.getvalue() and "run this cell again" in said.getvalue()
 
 
 def bodies(text: str, names: set[str] | None = None) -> set[str]:

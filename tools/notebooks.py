@@ -77,25 +77,32 @@ def _before_solution(cells: list[NotebookNode], source: Source) -> list[Notebook
 
 
 def _setup_cell(kind: str) -> NotebookNode:
-    """At most three lines that install course_lib where it is missing and leave torch as it is.
+    """A few lines that install course_lib where it is missing and leave torch as it is.
 
     A page of the book needs the course's libraries too. An exercise needs none that Colab lacks but
-    jaxtyping, so there --no-deps leaves everything of Colab's as it was, and takes seconds.
+    jaxtyping, so there --no-deps leaves everything of Colab's as it was, and takes seconds. Where
+    the code can't be had, pip keeps silent and one sentence says what to do.
     """
     here = f"git+{repository_url()}"
     absent = '__import__("importlib.util").util.find_spec("course_lib") is None'
+    unfetched = (
+        f"The course's code could not be fetched from {repository_url()}: is there a network, and "
+        "may you read that repository? Then run this cell again."
+    )
     if kind == "solutions":
         wanted = " ".join([*EXERCISE_NEEDS, f'"{project()["name"]} @ {here}"'])
         lines = [
             f"if {absent}:  # on Colab",
-            f"    %pip install --quiet --no-deps {wanted}",
-            "from course_lib.page import setup; setup.say()",
+            f"    %pip install -qqq --no-deps {wanted}",
+            "try: from course_lib.page import setup; setup.say()",
+            f"except ImportError: print({unfetched!r})",
         ]
     else:
         lines = [
             "import importlib.util  # on Colab, fetch the course's code; its torch stays as it is",
             'if importlib.util.find_spec("course_lib") is None:',
-            f'    %pip install --quiet "{project()["name"]}[colab] @ {here}"',
+            f'    %pip install -qqq "{project()["name"]}[colab] @ {here}"',
+            f"    importlib.util.find_spec('course_lib') or print({unfetched!r})",
         ]
     return nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["colab-setup"]})
 

@@ -46,6 +46,44 @@ def remember(name: str, passed: bool) -> None:
             _write(notes)
 
 
+def keep(file: Path) -> int:
+    """Write the notes into a file of the learner's own; returns how many exercises it names."""
+    notes = read()
+    file.write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")
+    return len(notes)
+
+
+def bring(file: Path) -> int:
+    """Add the notes of a kept file to those of this machine; returns how many it names.
+
+    What either knows is known after: passed in one is passed, and of tries the larger number
+    counts, so that the same file may be brought twice. Raises ValueError for another kind of file.
+    """
+    try:
+        brought = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: no kept progress ({error})") from error
+    if not isinstance(brought, dict) or not all(map(_is_note, brought.values())):
+        raise ValueError(f"{file}: no kept progress: expected what `course progress --keep` wrote")
+    path().parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path()}.lock", timeout=1):
+        notes = read()
+        for name, note in brought.items():
+            mine = notes.get(name, {})
+            notes[name] = {
+                "tries": max(mine.get("tries", 0), note["tries"]),
+                "passed": mine.get("passed", False) or note["passed"],
+                "last": max(str(mine.get("last", "")), note["last"]),
+            }
+        _write(notes)
+    return len(brought)
+
+
+def _is_note(note: object) -> bool:
+    kinds = {"tries": int, "passed": bool, "last": str}
+    return isinstance(note, dict) and all(type(note.get(k)) is kind for k, kind in kinds.items())
+
+
 def forget(names: Collection[str] | None = None) -> int:
     """Drop these notes, or all; returns how many there were. Raises OSError if it can't write."""
     if not path().exists():

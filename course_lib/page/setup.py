@@ -8,8 +8,14 @@ import torch
 
 
 def say() -> None:
-    """One line: the version of course_lib, of Python and torch, and the device."""
+    """One line: the version of course_lib, of Python and torch, and the device.
+
+    In Colab one more: what was done goes with the machine, and how to take it along.
+    """
     print(line())
+    if "google.colab" in sys.modules:
+        print("Colab forgets your progress with this machine: !course progress --keep FILE, later")
+        print("--bring FILE, with a FILE on your Drive.")
 
 
 def line() -> str:

@@ -87,3 +87,30 @@ def test_all_done_is_said():
     for name in catalogue():
         progress.remember(name, passed=True)
     assert "All done" in shown().output
+
+
+def test_progress_is_kept_in_a_file_and_brought_to_another_machine(monkeypatch, tmp_path):
+    other = next(name for name in catalogue() if name != FIRST)
+    progress.remember(FIRST, passed=True)
+    progress.remember(FIRST, passed=False)
+    file = tmp_path / "kept.json"
+    assert "1 exercises kept" in shown("--keep", str(file)).output
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "elsewhere"))
+    progress.remember(FIRST, passed=False)
+    progress.remember(other, passed=True)
+    for _ in range(2):
+        assert "1 exercises brought" in shown("--bring", str(file)).output
+    notes = progress.read()
+    assert notes[FIRST]["passed"] and notes[FIRST]["tries"] == 2
+    assert notes[other] == {**notes[other], "tries": 1, "passed": True}
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"a": 1}', '{"a": {"tries": "2"}}'])
+def test_another_file_brings_nothing_and_is_named(text, tmp_path):
+    progress.remember(FIRST, passed=True)
+    before, file = progress.read(), tmp_path / "other.json"
+    if text is not None:
+        file.write_text(text)
+    result = shown("--bring", str(file))
+    assert result.exit_code == 2 and "other.json" in result.output.replace("\n", "")
+    assert progress.read() == before
