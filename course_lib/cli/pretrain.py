@@ -24,6 +24,7 @@ def own_tokens(folder: Path) -> Path:
 
     if not (folder / "index.json").exists():
         corpus_tokens(lineage.corpus(), "train", lineage.tokenizer(), folder)
+        lineage.tokenizer().save(folder / "tokenizer.json")
     return folder
 
 

@@ -20,7 +20,7 @@ def add(app: typer.Typer) -> None:
 
 Build = Annotated[bool, typer.Option("--build", help="build the model first, if it isn't there")]
 Model = Annotated[
-    str, typer.Option(help="course, a stage of it, published, a folder of transformers, or a .gguf")
+    str, typer.Option(help="a stage, published, a run, a folder of transformers, or a .gguf")
 ]
 
 
@@ -65,8 +65,9 @@ def opened(where: str, build: bool = False) -> tuple["Decoder", "Voice"]:
     Raises ValueError for what is neither, or isn't there.
     """
     from course_lib import lineage
-    from course_lib.data.tokenization.voices import CourseVoice
+    from course_lib.data.tokenization.voices import CourseVoice, PlainVoice
     from course_lib.deployment.chat.open_model import open_model, voice_of
+    from course_lib.pretraining.real_run.trained import is_run, load_run, run_tokenizer
 
     stage = "quantized" if where == "course" else where
     if stage in lineage.MODELS:
@@ -80,8 +81,10 @@ def opened(where: str, build: bool = False) -> tuple["Decoder", "Voice"]:
     if not folder.exists():
         raise ValueError(
             f"--model {where!r}: no such path, expected course, {', '.join(lineage.MODELS)}, "
-            "published, a folder of transformers, or a .gguf file"
+            "published, the folder of a run or of transformers, or a .gguf file"
         )
+    if is_run(folder):
+        return load_run(folder), PlainVoice(run_tokenizer(folder))
     model, tokenizer = open_model(folder)
     return model, voice_of(folder, tokenizer)
 

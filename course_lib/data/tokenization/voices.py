@@ -3,7 +3,8 @@
 The course's own models speak the course's chat format; a published one brings a template.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from course_lib.data.tokenization.byte_level import ByteLevelBPE
@@ -24,6 +25,8 @@ class Voice(Protocol):
     def text_prompt(self, text: str) -> list[int]: ...
 
     def decode(self, ids: Iterable[int]) -> str: ...
+
+    def save(self, folder: Path) -> None: ...
 
 
 class CourseVoice:
@@ -47,6 +50,20 @@ class CourseVoice:
         """Their text, without special tokens."""
         return self.tokenizer.decode(ids)
 
+    def save(self, folder: Path) -> None:
+        """Its files, as `transformers` reads them."""
+        self.tokenizer.to_transformers().save_pretrained(folder)
+
+
+class PlainVoice(CourseVoice):
+    """Of a model that was only pretrained: it was never taught to answer, so it goes on."""
+
+    lead = ""
+
+    def chat_prompt(self, messages: Messages) -> list[int]:
+        """The last message, as a document's beginning."""
+        return self.text_prompt(messages[-1]["content"])
+
 
 class PublishedVoice:
     """A published tokenizer with the template that came with it; without one it only continues."""
@@ -54,9 +71,13 @@ class PublishedVoice:
     lead = ""
 
     def __init__(
-        self, tokenizer: ByteLevelBPE, template: ChatTemplate | None, ends: tuple[int, ...]
+        self,
+        tokenizer: ByteLevelBPE,
+        template: ChatTemplate | None,
+        ends: tuple[int, ...],
+        files: Mapping[str, str],
     ):
-        self.tokenizer, self.template, self.ends = tokenizer, template, ends
+        self.tokenizer, self.template, self.ends, self.files = tokenizer, template, ends, files
 
     def chat_prompt(self, messages: Messages) -> list[int]:
         """Raises ValueError where the model has no template, or the template refuses."""
@@ -71,3 +92,8 @@ class PublishedVoice:
     def decode(self, ids: Iterable[int]) -> str:
         """Their text, without special tokens."""
         return self.tokenizer.decode(ids)
+
+    def save(self, folder: Path) -> None:
+        """Its files, as they came."""
+        for name, content in self.files.items():
+            (folder / name).write_text(content, encoding="utf-8")

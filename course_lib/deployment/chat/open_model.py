@@ -19,6 +19,7 @@ from course_lib.data.tokenization.byte_level import ByteLevelBPE
 from course_lib.data.tokenization.templates import ChatTemplate
 from course_lib.data.tokenization.voices import PublishedVoice
 
+CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
 ROLES = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
@@ -59,13 +60,23 @@ def voice_of(path: Path | str, tokenizer: ByteLevelBPE) -> PublishedVoice:
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
     chat = ChatTemplate(template, tokenizer, **roles) if template else None
-    return PublishedVoice(tokenizer, chat, tuple(ends))
+    return PublishedVoice(tokenizer, chat, tuple(ends), _files(Path(path)))
+
+
+def _files(path: Path) -> dict[str, str]:
+    """The tokenizer's files, to be written elsewhere."""
+    if path.suffix == ".gguf":
+        file = read_gguf(path)
+        made = {"tokenizer.json": tokenizer_json(file), CONFIG: tokenizer_config(file)}
+        return {name: json.dumps(content, ensure_ascii=False) for name, content in made.items()}
+    there = ("tokenizer.json", CONFIG, TEMPLATE, "special_tokens_map.json")
+    return {n: (path / n).read_text(encoding="utf-8") for n in there if (path / n).exists()}
 
 
 def _settings(path: Path) -> dict:
     if path.suffix == ".gguf":
         return tokenizer_config(read_gguf(path))
-    file, template = path / "tokenizer_config.json", path / "chat_template.jinja"
+    file, template = path / CONFIG, path / TEMPLATE
     try:
         settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if template.exists():  # where newer versions of transformers put it

@@ -15,6 +15,7 @@ from course_lib.pretraining.real_run.parallel import parallelized
 from course_lib.pretraining.real_run.ranks import LostRank, Ranks
 from course_lib.pretraining.real_run.room import fault_of_room
 from course_lib.pretraining.real_run.signals import StopRequest
+from course_lib.pretraining.real_run.trained import keep_tokenizer
 
 ENDS = {
     LostRank: Exit.LOST_RANK,
@@ -41,6 +42,8 @@ def run(config: RunConfig, hooks: type[Run] = Run) -> Exit:
                 raise ValueError(fault)
             with locked(config.out, ranks):
                 log = RunLog(config.log, writes=ranks.first)
+                if ranks.first:
+                    keep_tokenizer(config.tokens, config.out)
                 feed = feed_of(config, ranks)
                 around = hooks(config, ranks, log, feed, asked)
                 generator = torch.Generator().manual_seed(config.train.seed)
