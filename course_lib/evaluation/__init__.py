@@ -2,6 +2,8 @@
 
 Pages and their code:
     exam: harness, likelihood, stats, tasks
+Shared:
+    own_text: bits a byte of any texts by any model
 """
 
 from course_lib.evaluation.likelihood import Choice, choose, compression, score_pairs, windows

@@ -1,5 +1,7 @@
 """From own text to a model that `transformers` loads: tokens, pretrain, chat, export."""
 
+import math
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -36,6 +38,39 @@ def test_a_run_is_opened_and_goes_on_with_each_line(run):
     result = course("chat", "--model", run, text="The lamp\nThe door\n")
     assert result.exit_code == 0, result.output
     assert len(result.stdout.splitlines()) == 2
+
+
+def test_eval_says_bits_a_byte_of_own_text_as_transformers_does(run, tmp_path):
+    out, text = tmp_path / "export", "The lamp by the door number 7 was red."
+    (tmp_path / "apart.txt").write_text(text)
+    assert course("export", out, "--model", run).exit_code == 0
+    theirs, voice = AutoModelForCausalLM.from_pretrained(out).eval(), run_tokenizer(run)
+    ids = torch.tensor([[voice.eos_id, *voice.encode(text)]])
+    with torch.no_grad():
+        nats = float(theirs(ids, labels=ids).loss) * (ids.shape[1] - 1)
+    wanted = f"{nats / math.log(2) / len(text):.3f}"
+    for model in (run, out):
+        result = course("eval", tmp_path / "apart.txt", "--model", model)
+        assert result.exit_code == 0, result.output
+        assert wanted in result.output and f"{len(text)} bytes" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["nowhere.txt"], "nowhere.txt"),
+        (["empty.txt"], "0 bytes"),
+        (["apart.txt", "--characters", 0], "--characters 0"),
+        (["apart.txt", "--context", 1], "--context 1"),
+        (["apart.txt", "--model", "nobody"], "nobody"),
+    ],
+)
+def test_eval_refuses_in_one_line(run, tmp_path, monkeypatch, options, named):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "apart.txt").write_text("The lamp was red.")
+    (tmp_path / "empty.txt").write_text("")
+    result = course("eval", *options, *(["--model", run] if "--model" not in options else []))
+    assert result.exit_code == 2 and named in result.output.replace("\n", " ")
 
 
 def test_transformers_loads_the_export_with_equal_logits(run, tmp_path):

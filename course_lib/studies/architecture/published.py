@@ -5,7 +5,6 @@ the model was fetched, from the record elsewhere.
 """
 
 import gc
-import lzma
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from course_lib.data.recipe import read_documents
 from course_lib.data.sources.source import source
 from course_lib.data.tokenization.byte_level import ByteLevelBPE
 from course_lib.data.tokenization.templates import ChatTemplate
-from course_lib.evaluation.likelihood import score_pairs, windows
+from course_lib.evaluation.own_text import compression_of_texts, xz_bits_per_byte
 from course_lib.experiments import experiment
 from course_lib.pretraining.base.ngram import NGram
 
@@ -158,6 +157,10 @@ def bits(model: Decoder, tokenizer: ByteLevelBPE, config: PublishedStudy) -> lis
     end = tokenizer.token_id("<|endoftext|>")
     base, own = lineage.model("base"), lineage.tokenizer()
     rows = []
+
+    def _bits(judge: Decoder, encode: Encode, texts: list[str]) -> float:
+        return compression_of_texts(judge, encode, texts, context=config.context).bits_per_byte
+
     for name, texts in (("Python's manual", manual), ("our world", tales)):
         left = iter(texts)
         judged = _some(left, config.judged, config.longest)
@@ -168,12 +171,12 @@ def bits(model: Decoder, tokenizer: ByteLevelBPE, config: PublishedStudy) -> lis
             {
                 "text": name,
                 "bytes": count,
-                "published": _bits(model, tokenizer.encode, end, judged, config),
-                "base": _bits(base, own.encode, own.eos_id, judged, config),
+                "published": _bits(model, lambda text: [end, *tokenizer.encode(text)], judged),
+                "base": _bits(base, lambda text: [own.eos_id, *own.encode(text)], judged),
                 "five-grams of bytes": sum(counts.nats(list(text.encode())) for text in judged)
                 / math.log(2)
                 / count,
-                "xz": _xz("".join(before), "".join(judged)) * 8 / count,
+                "xz": xz_bits_per_byte(judged, "".join(before)),
             }
         )
     return rows
@@ -185,24 +188,6 @@ def _some(texts: Iterator[str], characters: int, longest: int | None = None) -> 
     while sum(map(len, taken)) < characters:
         taken.append(next(texts)[:longest])
     return taken
-
-
-def _bits(
-    model: Decoder, encode: Encode, end: int, texts: list[str], config: PublishedStudy
-) -> float:
-    pairs = []
-    context = min(config.context, model.config.max_seq)
-    for text in texts:
-        row = [end, *encode(text)]
-        for start, stop, first in windows(len(row) - 1, context, context // 2):
-            pairs.append((row[start : first + 1], row[first + 1 : stop + 1]))
-    nats = -sum(one.logprob for one in score_pairs(model, pairs))
-    return nats / math.log(2) / sum(len(text.encode()) for text in texts)
-
-
-def _xz(before: str, text: str) -> int:
-    """Bytes that the text adds to what xz makes of the text before it."""
-    return len(lzma.compress((before + text).encode())) - len(lzma.compress(before.encode()))
 
 
 def _logits(model: torch.nn.Module, prompts: list[torch.Tensor]) -> list[torch.Tensor]:
