@@ -6,12 +6,17 @@ import typer
 from rich.table import Table
 
 from course_lib.cli.output import bar, console
+from course_lib.cli.panels import OURS
 
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
-    app.command()(build)
-    app.command()(artifacts)
+    app.command(
+        rich_help_panel=OURS, short_help="Build a stage of the model, and all that it needs."
+    )(build)
+    app.command(rich_help_panel=OURS, short_help="What is built: size, time, figures, parents.")(
+        artifacts
+    )
 
 
 def build(name: Annotated[str, typer.Argument(help="a stage, all, or published")] = "all"):

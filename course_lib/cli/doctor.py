@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from course_lib.cli.output import console, mark
+from course_lib.cli.panels import OURS
 
 SUPPORTED = ((3, 11), (3, 13))
 DISK_GB = 2.0  # the lineage, its checkpoints and the executed pages of the cpu profile
@@ -32,7 +33,9 @@ class Finding:
 
 def add(app: typer.Typer) -> None:
     """Hang the command into the `course` command."""
-    app.command()(doctor)
+    app.command(
+        rich_help_panel=OURS, short_help="What is on this machine, and what mends the rest."
+    )(doctor)
 
 
 def doctor():

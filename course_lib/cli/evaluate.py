@@ -7,12 +7,15 @@ import typer
 from rich.table import Table
 
 from course_lib.cli.output import console
+from course_lib.cli.panels import OWN
 from course_lib.cli.talk import Model
 
 
 def add(app: typer.Typer) -> None:
     """Hang the command into the `course` command."""
-    app.command("eval")(evaluate)
+    app.command(
+        "eval", rich_help_panel=OWN, short_help="Bits a byte of your text by a model, beside xz."
+    )(evaluate)
 
 
 def evaluate(

@@ -5,11 +5,14 @@ from typing import Annotated
 import typer
 
 from course_lib.cli.output import bar, console
+from course_lib.cli.panels import OURS
 
 
 def add(app: typer.Typer) -> None:
     """Hang the command into the `course` command."""
-    app.command()(experiment)
+    app.command(rich_help_panel=OURS, short_help="Run a recorded experiment, or list them.")(
+        experiment
+    )
 
 
 def experiment(

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from course_lib.cli.output import console
+from course_lib.cli.panels import OWN
 
 FORMATS = ("hf",)
 
 
 def add(app: typer.Typer) -> None:
     """Hang the command into the `course` command."""
-    app.command()(export)
+    app.command(rich_help_panel=OWN, short_help="Write a model as transformers loads it.")(export)
 
 
 def export(

@@ -13,6 +13,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress
 
 from course_lib.cli.output import bar, console, mark
+from course_lib.cli.panels import CLASS
 
 MIN_SECRET = 16  # bytes
 
@@ -30,8 +31,10 @@ class Marks:
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
-    app.command()(grade)
-    app.command()(assign)
+    app.command(rich_help_panel=CLASS, short_help="Grade a class, each answer in a sandbox.")(grade)
+    app.command(
+        rich_help_panel=CLASS, short_help="Write notebooks with constants of each student."
+    )(assign)
 
 
 def grade(

@@ -15,8 +15,13 @@ from course_lib.cli import (
 )
 from course_lib.cli.errors import Commands
 
-app = typer.Typer(cls=Commands, help="Build and use the course's model.", no_args_is_help=True)
-for group in (build, experiments, pretrain, talk, evaluate, export, doctor, progress, grading):
+app = typer.Typer(
+    cls=Commands,
+    help="From own text to a served model; the course's model; learning and teaching.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+for group in (pretrain, talk, evaluate, export, build, experiments, doctor, progress, grading):
     group.add(app)
 
 if __name__ == "__main__":

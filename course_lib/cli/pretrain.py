@@ -7,14 +7,21 @@ import typer
 from rich.table import Table
 
 from course_lib.cli.output import console, mark
+from course_lib.cli.panels import OWN
 from course_lib.pretraining.real_run.run import Command
 
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
-    app.command()(tokens)
-    app.command()(Command(own_tokens).pretrain)
-    app.command()(plan)
+    app.command(
+        rich_help_panel=OWN, short_help="Files to cleaned, deduplicated, tokenized shards."
+    )(tokens)
+    app.command(rich_help_panel=OWN, short_help="Train on shards, through kills and full disks.")(
+        Command(own_tokens).pretrain
+    )
+    app.command(
+        rich_help_panel=OWN, short_help="Will a training step fit a device? If not, what helps."
+    )(plan)
 
 
 def own_tokens(folder: Path) -> Path:

@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from course_lib.cli.output import console
+from course_lib.cli.panels import CLASS
 
 
 def add(app: typer.Typer) -> None:
     """Hang the command into the `course` command."""
-    app.command()(progress)
+    app.command(rich_help_panel=CLASS, short_help="What you have done, tried and not begun.")(
+        progress
+    )
 
 
 def progress(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from course_lib.cli.output import console
+from course_lib.cli.panels import OWN
 
 if TYPE_CHECKING:
     from course_lib.architecture.decoder import Decoder
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the `course` command."""
-    app.command()(chat)
-    app.command()(serve)
+    app.command(rich_help_panel=OWN, short_help="Talk to a model in the terminal.")(chat)
+    app.command(
+        rich_help_panel=OWN, short_help="Serve a model as OpenAI-compatible clients want it."
+    )(serve)
 
 
 Build = Annotated[bool, typer.Option("--build", help="build the model first, if it isn't there")]
@@ -78,7 +81,7 @@ def opened(where: str, build: bool = False) -> tuple["Decoder", "Voice"]:
         folder = lineage.published()
         if folder is None:
             raise ValueError(lineage.PUBLISHED_MISSING)
-    if not folder.exists():
+    if not where.strip() or not folder.exists():
         raise ValueError(
             f"--model {where!r}: no such path, expected course, {', '.join(lineage.MODELS)}, "
             "published, the folder of a run or of transformers, or a .gguf file"

@@ -13,6 +13,14 @@ def test_no_arguments_shows_the_commands():
     assert all(command in out for command in COMMANDS.split())
 
 
+def test_the_help_fits_a_screen_in_groups():
+    out = runner.invoke(app, ["--help"], env={"COLUMNS": "80"}).output
+    assert out.count("\n") <= 30
+    assert "…" not in out
+    lines = [line for line in out.splitlines() if line.startswith("│")]
+    assert len(lines) == len(COMMANDS.split()) + 1  # a line each, and one for --help
+
+
 def test_a_wrong_stage_is_named_with_the_right_ones():
     result = runner.invoke(app, ["build", "bsae"])
     assert result.exit_code == 2
@@ -40,7 +48,8 @@ def test_doctor_names_what_it_looked_at():
 
 
 COMMANDS = (
-    """build artifacts experiment tokens pretrain plan chat serve doctor progress grade assign"""
+    "build artifacts experiment tokens pretrain plan chat serve eval export doctor progress grade "
+    "assign"
 )
 
 
