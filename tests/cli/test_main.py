@@ -31,7 +31,8 @@ def test_artifacts_says_what_is_missing_and_how_to_build_it(monkeypatch, tmp_pat
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     out = runner.invoke(app, ["artifacts"], env={"COLUMNS": "200"}).output
     assert out.count("not built") == 7  # six stages and the published model
-    assert "course build corpus" in out and "course build published" in out
+    words = " ".join(out.replace("│", " ").split())  # in a narrow terminal the cells wrap
+    assert "course build corpus" in words and "course build published" in words
 
 
 def test_a_wrong_experiment_is_named_with_the_right_ones():
