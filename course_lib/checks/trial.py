@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from types import FrameType
 from typing import Any
 
@@ -41,6 +41,7 @@ class Contained:
         self.answer, self.forbidden, self.seconds = answer, frozenset(forbidden), seconds
         self.said = io.StringIO()
         self.late = False
+        self._inside, self._lock, self._around = 0, threading.Lock(), ExitStack()
 
     def __call__(self, *arguments: Any) -> Any:
         """The answer's value. Raises TimeoutError, Forbidden, or what the answer raises."""
@@ -48,13 +49,31 @@ class Contained:
         if self.late:
             raise TimeoutError(late)
         try:
-            with _defaults_kept(), redirect_stdout(self.said), self._watched(), self._timed():
+            with self._set_apart(), _gradients_kept(), self._watched(), self._timed():
                 return self.answer(*arguments)
         except _TimeIsUp:
             self.late = True
             raise TimeoutError(late) from None
         except SystemExit as end:
             raise RuntimeError(f"it called sys.exit({end.code!r}): return a value instead") from end
+
+    @contextmanager
+    def _set_apart(self) -> Iterator[None]:
+        """What belongs to the whole process, its output and defaults: kept from the first call that
+        is inside to the last that leaves, since ranks call it from several threads at once.
+        """
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._around.enter_context(_defaults_kept())
+                self._around.enter_context(redirect_stdout(self.said))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._around.close()
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -102,18 +121,23 @@ class Contained:
 
 
 @contextmanager
-def _defaults_kept() -> Iterator[None]:
-    """Whatever a call may set for everyone after it, as it was."""
-    grad, dtype, threads = (
-        torch.is_grad_enabled(),
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-    )
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+def _gradients_kept() -> Iterator[None]:
+    """Whether gradients are recorded, which each thread has for itself, as it was."""
+    grad = torch.is_grad_enabled()
     try:
         yield
     finally:
         torch.set_grad_enabled(grad)
+
+
+@contextmanager
+def _defaults_kept() -> Iterator[None]:
+    """Whatever else a call may set for everyone after it, as it was."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
         torch.set_default_dtype(dtype)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)

@@ -145,6 +145,34 @@ def leaves_gradients(x):
     return x.sum()
 
 
+def test_calls_that_overlap_in_threads_leave_output_and_defaults_as_they_were():
+    """The first to come is the first to go: what it put back, the second must not undo."""
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
+
+    def answer(which: int) -> None:
+        torch.set_default_dtype(torch.float64)
+        print(which)
+        if which == 1:
+            first_is_in.set()
+            second_is_in.wait(10)
+        else:
+            second_is_in.set()
+            first_is_out.wait(10)
+
+    contained, before = Contained(answer), sys.stdout
+    first = threading.Thread(target=contained, args=(1,))
+    first.start()
+    assert first_is_in.wait(10)
+    second = threading.Thread(target=contained, args=(2,))
+    second.start()
+    first.join(10)
+    first_is_out.set()
+    second.join(10)
+    assert sys.stdout is before
+    assert torch.get_default_dtype() == torch.float32
+    assert contained.said.getvalue().split() == ["1", "2"]
+
+
 @pytest.mark.parametrize("gradients", [(), (0,)])
 def test_a_write_into_the_callers_tensor_is_seen(gradients):
     report = exercise(total, gradients=gradients).examine(in_place, 0)
