@@ -13,6 +13,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +100,11 @@ FIGURES = """() => {
 }"""
 
 
+# The theme lets the keyboard reach what scrolls, 300 ms after the window's size or the text changed.
+REACHABLE = """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(e =>
+  e.tabIndex === 0 || (e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight))"""
+
+
 @dataclass
 class Browser:
     """One Chromium page, and what it asked for or complained about since the last `start`."""
@@ -125,6 +131,13 @@ class Browser:
         self.page.goto(address, wait_until="load")
         self.page.wait_for_function("!window.MathJax || !!window.MathJax.startup?.promise")
         self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def settle(self) -> None:
+        """Wait for the theme; where it has not come to it in ten seconds, axe says what is amiss."""
+        from playwright.sync_api import TimeoutError as TooLate
+
+        with suppress(TooLate):
+            self.page.wait_for_function(REACHABLE, timeout=10_000)
 
     def axe(self, rules: list[str]) -> list[str]:
         if not self.page.evaluate("!!window.axe"):
@@ -208,6 +221,7 @@ def test_page(browser, dark, name):
     found += [f"at 390 px {text}" for text in browser.page.evaluate(SIDEWAYS)]
     browser.page.set_viewport_size({"width": 1280, "height": 900})
     browser.page.evaluate(LIGHTEN, name == CODE_JUDGED_ON)
+    browser.settle()
     found += [f"axe (light) {text}" for text in browser.axe(EVERYTHING)]
     if name in dark:
         browser.page.emulate_media(color_scheme="dark")
