@@ -100,7 +100,7 @@ FIGURES = """() => {
 }"""
 
 
-# The theme lets the keyboard reach what scrolls, 300 ms after the window's size or the text changed.
+# The theme lets the keyboard reach what scrolls, 300 ms after a change of the window or the text.
 REACHABLE = """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(e =>
   e.tabIndex === 0 || (e.scrollWidth <= e.clientWidth && e.scrollHeight <= e.clientHeight))"""
 
@@ -133,7 +133,7 @@ class Browser:
         self.page.evaluate("window.MathJax?.startup?.promise")
 
     def settle(self) -> None:
-        """Wait for the theme; where it has not come to it in ten seconds, axe says what is amiss."""
+        """Wait for the theme; what it has not done in ten seconds, axe will name."""
         from playwright.sync_api import TimeoutError as TooLate
 
         with suppress(TooLate):
